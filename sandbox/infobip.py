@@ -1,0 +1,246 @@
+"""Infobip: GET /email/1/logs (`shared/providers/infobip-email-logs.txt`) and /email/4/logs (README of the same folder).
+
+v1 has no paging: it gives the newest `limit` mails and says nothing of the rest. v4 goes on by cursor. Strict: only
+documented parameters, each once, dates in the documented form. How bounds count is an option. `/reports`, which would
+consume what it shows, is refused and remembered.
+"""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_left
+from collections import Counter
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sandbox.base import SECOND, Account, Refused, Request, Response, Schedule, Vendor, World, from_ms, to_json, to_ms
+from sandbox.infobip_data import History, Mail, row, span_ms
+from sandbox.infobip_search import FILTERS, V1, V4, moment
+from sandbox.paging import Answers, cut, digest, seal, unseal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sandbox.infobip_data import Status
+
+_MAX = 1000
+
+
+class Log:
+    """One account's mails."""
+
+    def __init__(self, account: Account, world: World) -> None:
+        self.account = account
+        self.history = History(account)
+        self.schedule = Schedule()
+        self.version = 0
+        """Grows with every change."""
+        self._mails: list[Mail] = []
+        self._sorted = True
+        end = world.born - world.quiet
+        for mail, done, status in self.history.span(to_ms(end), int(world.future.total_seconds() * SECOND)):
+            self.schedule.plan(mail.at, lambda mail=mail: self.add(mail))  # type: ignore[misc]
+            self.end(mail, done, status)
+        self.schedule.advance(to_ms(end))
+
+    def add(self, mail: Mail) -> None:
+        self._mails.append(mail)
+        self._sorted = False
+        self.version += 1
+
+    def end(self, mail: Mail, done: int, status: Status) -> None:
+        """Plan a mail's final status."""
+
+        def finish() -> None:
+            mail.finish(done, status)
+            self.version += 1
+
+        self.schedule.plan(done, finish)
+
+    @property
+    def mails(self) -> list[Mail]:
+        """All visible mails by time; in one millisecond, as they were made."""
+        if not self._sorted:
+            self._mails.sort(key=attrgetter("at", "number"))
+            self._sorted = True
+        return self._mails
+
+
+class Infobip(Vendor):
+    """The vendor; both versions show the same mails."""
+
+    name = "infobip"
+    budget = 60
+    default_key = "sandbox0infobip0key"
+    defaults: ClassVar[dict[str, Any]] = {
+        "api_version": 1,  # what `config` tells the tap
+        "history_hours": 48,  # older mails are not found
+        "span_hours": 47,  # how far back the data goes
+        "order": "newest",  # of an answer: newest, oldest or shuffled; what is cut off is always the end of it
+        "lower_inclusive": True,  # whether a mail sent exactly at sentSince is found
+        "upper_inclusive": False,  # likewise sentUntil
+        "offset": "Z",  # how dates are written: Z, +0000, +00:00, or the account's own such as +02:00
+        "burst": None,  # {count, second?, same_ms?} or a list: that many of the mails in one second
+    }
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.logs = {key: Log(account, world) for key, account in self.accounts.items()}
+        self.reports_called = 0
+        self._answers: Answers[Mail] = Answers()
+
+    def key_of(self, request: Request) -> str | None:
+        scheme, _, key = (request.headers.get("Authorization") or "").partition(" ")
+        return key if scheme == "App" else None
+
+    def error(self, status: int, message: str, code: str | None = None) -> Response:
+        names = {400: "BAD_REQUEST", 401: "UNAUTHORIZED", 403: "FORBIDDEN", 404: "NOT_FOUND", 429: "TOO_MANY_REQUESTS"}
+        failure = {"messageId": code or names.get(status, "GENERAL_ERROR"), "text": message}
+        return Response(status, {"requestError": {"serviceException": failure}})
+
+    def error_for(self, request: Request, status: int, message: str) -> Response:
+        """v1 and v4 have errors of different forms; 401 is the gateway's and the same for both."""
+        if not request.path.startswith("/email/4/") or status == 401:
+            return self.error(status, message)
+        action = "Check the request and the API documentation."
+        return Response(
+            status,
+            {"errorCode": f"E{status}", "description": message, "action": action, "violations": [], "resources": []},
+        )
+
+    def limit_of(self, request: Request) -> tuple[str, int] | None:
+        version, limit = ("4", 120) if request.path.startswith("/email/4/") else ("1", 60)
+        return f"{self.key_of(request)}/{version}", limit
+
+    def too_many(self, seconds: float) -> Response:
+        return Response(429, self.error(429, "Too many requests").body, {"Retry-After": str(int(seconds) + 1)})
+
+    def handle(self, request: Request) -> Response:
+        log = self.logs.get(self.key_of(request) or "")
+        if log is None:
+            raise Refused(self.error(401, "Invalid login details"))
+        log.schedule.advance(self.world.data_ms())
+        if request.path.endswith("/reports"):
+            self.reports_called += 1
+        if request.path not in ("/email/1/logs", "/email/4/logs"):
+            raise Refused(self.error_for(request, 404, "Requested URL not found"))
+        if request.method != "GET" or request.body:
+            raise Refused(self.error_for(request, 405, "Method not allowed"))
+        version, known = (1, V1) if request.path == "/email/1/logs" else (4, V4)
+        given = self._parameters(request, known)
+        return self._first(log, given) if version == 1 else self._page(request, log, given)
+
+    def _parameters(self, request: Request, known: dict[str, Any]) -> dict[str, str]:
+        for name, values in request.query.items():
+            if name not in known or len(values) != 1 or not known[name](values[0]):
+                raise Refused(self.error_for(request, 400, f"Invalid value of parameter {name}: {', '.join(values)}"))
+        return {name: values[0] for name, values in request.query.items()}
+
+    def _first(self, log: Log, given: dict[str, str]) -> Response:
+        """v1: as many as `limit` allows, and silence about the rest."""
+        name = digest(1, log.account.key, given, log.version, self.world.now_ms())
+        found = self._found(log, given, name, self.world.now_ms())[: int(given.get("limit", 50))]
+        return Response(body=b'{"results":[%b]}' % self._shown(log, found, 1))
+
+    def _page(self, request: Request, log: Log, given: dict[str, str]) -> Response:
+        """v4: by cursor, which carries the search; parameters beside it must be the first call's."""
+        search = {name: value for name, value in given.items() if name not in ("useCursor", "cursor")}
+        if "cursor" in given:
+            state = unseal(given["cursor"])
+            if state is None or request.has("expire_token"):
+                raise Refused(self.error_for(request, 400, "Invalid or expired cursor"))
+            if state["key"] != log.account.key or search.items() - state["search"].items():
+                raise Refused(self.error_for(request, 400, "The cursor belongs to a request with other parameters"))
+        elif given.get("useCursor") != "true":
+            raise Refused(self.error_for(request, 400, "useCursor must be true"))
+        else:
+            state = {"key": log.account.key, "search": search, "at": 0, "now": self.world.now_ms()}
+        search = state["search"]
+        name = digest(4, log.account.key, search, state["now"])
+        limit = int(search.get("limit", 50))
+        page, following = cut(request, self._found(log, search, name, state["now"]), state["at"], limit)
+        cursor: dict[str, Any] = {"limit": limit}
+        if following is not None:
+            cursor["nextCursor"] = seal({**state, "at": following})
+        return Response(body=b'{"results":[%b],"cursor":%b}' % (self._shown(log, page, 4), to_json(cursor)))
+
+    def _found(self, log: Log, given: dict[str, str], name: str, now: int) -> list[Mail]:
+        """Return all mails of a search in the order of the answer."""
+
+        def make() -> list[Mail]:
+            options, mails = log.account.options, log.mails
+            oldest = now - span_ms(options["history_hours"])
+            low = high = None
+            if "sentSince" in given:
+                low = moment(given["sentSince"]) + (not options["lower_inclusive"])
+            if "sentUntil" in given:
+                high = moment(given["sentUntil"]) + bool(options["upper_inclusive"])
+            first = bisect_left(mails, oldest if low is None else max(low, oldest), key=attrgetter("at"))
+            last = len(mails) if high is None else bisect_left(mails, high, key=attrgetter("at"))
+            found = mails[first:last]
+            for parameter, value in given.items():
+                if parameter in FILTERS:
+                    found = [mail for mail in found if FILTERS[parameter](mail) == value]
+            if options["order"] == "newest":
+                found.reverse()
+            elif options["order"] == "shuffled":
+                random.Random(name).shuffle(found)
+            return found
+
+        return self._answers.get(name, make)
+
+    @staticmethod
+    def _shown(log: Log, mails: list[Mail], version: int) -> bytes:
+        return b",".join(to_json(row(mail, log.account.options["offset"], version)) for mail in mails)
+
+    def truth(self) -> dict[str, Any]:
+        """Return the counts of all mails that ever were visible, with their status now."""
+        found = {}
+        for log in self.logs.values():
+            log.schedule.advance(self.world.data_ms())
+            events = Counter(mail.event_type for mail in log.mails)
+            requests = max(1, -(-len(log.mails) // _MAX))
+            found[log.account.label] = self.summary({"infobip_email_logs": len(log.mails)}, events, requests=requests)
+        return found
+
+    def rows(self, key: str | None = None, stream: str | None = None) -> list[dict[str, Any]]:
+        """Return every mail in the shape of v1, or of v4 when `stream` is "4"."""
+        with self.lock:
+            log = self.logs[self.account(key).key]
+            log.schedule.advance(self.world.data_ms())
+            style = log.account.options["offset"]
+            return [row(mail, style, 4 if stream == "4" else 1) for mail in log.mails]
+
+    def late(self, count: int = 1, minutes_ago: float = 30, key: str | None = None) -> int:
+        return len(self.add_events(count, from_ms(self.world.now_ms() - int(minutes_ago * 60_000)), key))
+
+    def add_events(self, count: int, at: datetime | None = None, key: str | None = None) -> list[Mail]:
+        """Let mails appear, pending, two to a millisecond from `at` (default: now) backwards."""
+        end = to_ms(at or self.world.now())
+        with self.lock:
+            log = self.logs[self.account(key).key]
+            made = [log.history.mail(end - i // 2) for i in reversed(range(count))]
+            for mail, done, status in made:
+                log.add(mail)
+                log.end(mail, max(done, end + SECOND), status)
+        return [mail for mail, _, _ in made]
+
+    def change(self, count: int = 1, minutes_ago: float = 0, key: str | None = None) -> int:
+        return len(self.mutate(count, at=from_ms(self.world.now_ms() - int(minutes_ago * 60_000)), key=key))
+
+    def mutate(self, count: int = 1, at: datetime | None = None, key: str | None = None) -> list[Mail]:
+        """Give up to `count` pending mails (the oldest first) their final status as of `at` (default: now)."""
+        when = to_ms(at or self.world.now())
+        with self.lock:
+            log = self.logs[self.account(key).key]
+            pending = [mail for mail in log.mails if mail.done is None and mail.at <= when][:count]
+            for mail in pending:
+                mail.finish(when, log.history.mail(when)[2])
+            log.version += 1
+        return pending
+
+    def config(self, origin: str) -> dict[str, Any]:
+        def secrets(account: Account) -> dict[str, Any]:
+            return {"api_key": account.key, "api_version": account.options["api_version"]}
+
+        return self.tap_config(origin, secrets)

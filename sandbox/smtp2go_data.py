@@ -1,0 +1,264 @@
+"""SMTP2GO's events: mails that live through processed, delivered, opened and so on, one event per row.
+
+Fields are those of the vendor's page and of its API reference (`shared/providers/README.md`). Events are light objects;
+their JSON is made when first asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from sandbox.base import DAY, SECOND, from_ms, to_json
+from sandbox.data import AGENTS, COUNTRIES, DEFERRED, HARD, LINKS, OK, SENDERS, SOFT, SUBJECTS, moments, people
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
+
+    from sandbox.base import Account
+    from sandbox.data import Person
+
+EVENT_TYPES = {
+    "processed": "queued",
+    "soft-bounced": "bounced",
+    "hard-bounced": "bounced",
+    "rejected": "rejected",
+    "spam": "complained",
+    "delivered": "delivered",
+    "unsubscribed": "unsubscribed",
+    "resubscribed": "subscribed",
+    "opened": "opened",
+    "clicked": "clicked",
+}
+"""The vendor's events and what the contract makes of them in `email_events`."""
+
+_END = "end"
+_NEXT: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
+    "": (("processed", "rejected"), (97, 3)),
+    "processed": (("delivered", "soft-bounced", "hard-bounced"), (85, 8, 7)),
+    "soft-bounced": (("delivered", "hard-bounced"), (60, 40)),
+    "delivered": (("opened", "spam", _END), (65, 2, 33)),
+    "opened": (("opened", "clicked", "spam", "unsubscribed", _END), (25, 35, 2, 5, 33)),
+    "clicked": (("clicked", "opened", "unsubscribed", _END), (25, 20, 10, 45)),
+    "unsubscribed": (("resubscribed", _END), (50, 50)),
+}
+_SCRIPT = (
+    *((0, kind) for kind in ("processed", "delivered", "opened", "clicked", "clicked", "unsubscribed", "resubscribed")),
+    *((1, kind) for kind in ("processed", "soft-bounced", "hard-bounced")),
+    *((2, kind) for kind in ("processed", "delivered", "spam")),
+    (3, "rejected"),
+)
+"""How every history begins, so that a small one has each kind too."""
+
+
+class Mail:
+    """What all events of one e-mail share."""
+
+    __slots__ = (
+        "at",
+        "bcc",
+        "email_id",
+        "kind",
+        "number",
+        "person",
+        "sender",
+        "subaccount",
+        "subject",
+        "to",
+        "username",
+    )
+
+    def __init__(self, number: int, at: int, person: Person, seed: str) -> None:
+        digest = hashlib.sha1(f"{seed}/{number}".encode(), usedforsecurity=False).hexdigest()
+        self.number = number
+        self.at = at
+        self.person = person
+        self.kind = ""
+        self.email_id = f"1r{digest[:4]}-{digest[4:10]}-{digest[10:12]}"
+        self.sender = SENDERS[number % len(SENDERS)]
+        self.subject = SUBJECTS[number % len(SUBJECTS)]
+        self.subaccount = ("Master account", "Marketing", "Büro Süd")[number % 3]
+        self.username = ("TestUser", "smtp-api", "büro")[number % 7 % 3]
+        self.to = person.full if number % 3 else f"{person.full}, Second <second@example.org>"
+        self.bcc = "archive@shop.example" if number % 5 == 0 else None
+
+
+class Event:
+    """One row; `detail` decides what varies between two events of the same kind and mail."""
+
+    __slots__ = ("_blob", "at", "detail", "kind", "mail", "order")
+
+    def __init__(self, at: int, kind: str, mail: Mail, detail: int) -> None:
+        self.at = at
+        self.kind = kind
+        self.mail = mail
+        self.detail = detail
+        self.order = 0
+        """Place in which it appeared: what a continue token saw."""
+        self._blob = b""
+
+    @property
+    def blob(self) -> bytes:
+        """The row as JSON."""
+        if not self._blob:
+            self._blob = to_json(row(self))
+        return self._blob
+
+
+class History:
+    """Makes events, sorted by time; `events` may be called again and goes on with the same mails."""
+
+    def __init__(self, account: Account) -> None:
+        self._rng = account.rng("events")
+        self._seed = account.seed + account.label
+        self._people = people(account.rng("people"))
+        self._open: list[Mail] = []
+        self._mails = 0
+
+    def span(self, account: Account, end: int, future: int) -> list[Event]:
+        """Return exactly `size` events up to `end`, and at their pace those of `future` more milliseconds."""
+        span = int(account.options["span_days"] * DAY)
+        times = moments(account.rng("times"), account.size, end - span, end)
+        times += moments(account.rng("future"), account.size * future // span, end, end + future)
+        return list(self.events(times, scripted=True))
+
+    def events(self, times: list[int], *, scripted: bool = False) -> Iterator[Event]:
+        """Yield one event for each time; a click is often followed by its exact twin in the same second."""
+        script = iter(_SCRIPT if scripted else ())
+        first = [self._mail(times[0]) for _ in range(4)] if scripted and times else []
+        twin: Event | None = None
+        for at in times:
+            if twin:
+                event = Event(twin.at, twin.kind, twin.mail, twin.detail)
+                twin = None
+            else:
+                number, kind = next(script, (0, ""))
+                mail = first[number] if kind else self._next(at)
+                mail.kind = kind or mail.kind
+                event = Event(at, mail.kind, mail, self._rng.randrange(1 << 16))
+                if event.kind == "clicked" and self._rng.random() < 0.3:
+                    twin = event
+            yield event
+
+    def _mail(self, at: int) -> Mail:
+        self._mails += 1
+        return Mail(self._mails, at, self._people[self._rng.randrange(len(self._people))], self._seed)
+
+    def _next(self, at: int) -> Mail:
+        """Return a mail, new or open, with `kind` moved on."""
+        while self._open and self._rng.random() < 0.7:
+            place = self._rng.randrange(len(self._open))
+            mail = self._open[place]
+            mail.kind = _choose(self._rng, mail.kind)
+            if mail.kind != _END:
+                return mail
+            self._open[place] = self._open[-1]
+            self._open.pop()
+        mail = self._mail(at)
+        mail.kind = _choose(self._rng, "")
+        if mail.kind in _NEXT:
+            self._open.append(mail)
+        return mail
+
+
+def _choose(rng: random.Random, kind: str) -> str:
+    if kind not in _NEXT:
+        return _END
+    kinds, weights = _NEXT[kind]
+    return rng.choices(kinds, weights)[0]
+
+
+def date(ms: int) -> str:
+    """Return a time as the vendor writes it."""
+    return from_ms(ms).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def row(event: Event) -> dict[str, Any]:
+    """Return the row of an event, without what `include_headers` and `custom_headers` add."""
+    mail, detail = event.mail, event.detail
+    shown: dict[str, Any] = {
+        "from": mail.sender,
+        "recipient": mail.person.address,
+        "subaccount_name": mail.subaccount,
+        "email_id": mail.email_id,
+        "date": date(event.at),
+        "event": event.kind,
+        "subject": mail.subject,
+        "username": mail.username,
+        "sender": mail.sender,
+        "sender_full": f"Shop Łódź <{mail.sender}>",
+        "to": mail.to,
+        "byte_size": 1000 + mail.number % 50_000,
+    }
+    if mail.number % 2:
+        shown |= {"cc": None, "bcc": mail.bcc, "reply_to": None, "recipients": [mail.person.address]}
+    elif mail.bcc:
+        shown |= {
+            "bcc": mail.bcc,
+            "reply_to": "Reply ✉ <reply@shop.example>",
+            "recipients": [mail.person.address, mail.bcc],
+        }
+    shown |= _DETAILS.get(event.kind, _reader)(event)
+    if detail % 11 == 0:
+        shown["reason"] = shown.get("reason")
+    return shown
+
+
+def _server(event: Event) -> dict[str, Any]:
+    return {
+        "smtp_response": {"soft-bounced": SOFT, "hard-bounced": HARD}.get(event.kind, OK),
+        "host": f"142.250.{event.detail % 256}.27",
+        "outbound_ip": f"103.47.{event.mail.number % 256}.44",
+    }
+
+
+def _processed(event: Event) -> dict[str, Any]:
+    if event.detail % 3:
+        return {"originating_host": "app-1.shop.example"}
+    attempt = {"smtptime": date(event.at - SECOND), "host": "mx.example.com [192.0.2.7]", "smtpresponse": DEFERRED}
+    return {"originating_host": "::ffff:192.0.2.9", "delivery_attempts": [attempt] * (1 + event.detail % 2)}
+
+
+def _rejected(event: Event) -> dict[str, Any]:
+    return {
+        "reason": "Recipient is suppressed",
+        "error": f"550 that recipient ({event.mail.person.name}) is suppressed",
+    }
+
+
+def _reader(event: Event) -> dict[str, Any]:
+    """Opens, clicks and what readers do else: client, place and link live in free objects."""
+    shown: dict[str, Any] = {
+        "email_client": {"user_agent": AGENTS[event.detail % len(AGENTS)], "ip": f"198.51.100.{event.detail % 256}"},
+        "metadata": {"geo": {"country": COUNTRIES[event.detail % len(COUNTRIES)], "lat": 52.5}, "tags": []},
+    }
+    if event.kind == "clicked":
+        shown["url"] = LINKS[event.detail % len(LINKS)]
+        shown["metadata"]["link"] = shown["url"]
+    return shown
+
+
+_DETAILS = {
+    "processed": _processed,
+    "delivered": _server,
+    "soft-bounced": _server,
+    "hard-bounced": _server,
+    "rejected": _rejected,
+}
+
+
+def extras(event: Event, *, headers: bool, names: list[str]) -> dict[str, Any]:
+    """Return what `include_headers` and `custom_headers` add to a row."""
+    all_headers = {
+        "Subject": event.mail.subject,
+        "X-Order": f"ö-{event.mail.number}",
+        "Message-ID": f"<{event.mail.number}@shop>",
+    }
+    shown: dict[str, Any] = {}
+    if headers:
+        shown["headers"] = "".join(f"{name}: {value}\r\n" for name, value in all_headers.items())
+    if names:
+        folded = {name.lower(): value for name, value in all_headers.items()}
+        shown["custom_headers"] = {name: folded[name.lower()] for name in names if name.lower() in folded}
+    return shown

@@ -1,0 +1,1 @@
+"""Singer tap for the delivery logs of e-mail providers."""

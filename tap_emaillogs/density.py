@@ -1,0 +1,93 @@
+"""Where to cut a window that holds more than one answer can carry."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from tap_emaillogs.windows import Window, cut_at, equal_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+_MOST_PARTS = 64
+"""No more parts at once: an estimate that wants more is a guess from a burst."""
+
+
+class Density:
+    """Records per time, learnt from windows already read; shared by the workers of one endpoint."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._records = 0
+        self._time = timedelta()
+
+    def learn(self, window: Window, records: int) -> None:
+        """Take a completely read window into account."""
+        with self._lock:
+            self._records += records
+            self._time += window.length
+
+    def expect(self, length: timedelta) -> float | None:
+        """Estimate the records in so much time; None while nothing is known."""
+        with self._lock:
+            return None if not self._time else self._records * (length / self._time)
+
+
+def seen_region(window: Window, times: Sequence[datetime]) -> Window:
+    """Tell which part of `window` a cut answer covers: `times` as the vendor ordered them.
+
+    Newest first: from the oldest record to the window's end. Oldest first: from its start to the newest record.
+    In no order: all of it. The answer only steers where to cut; completeness never rests on it.
+    """
+    inside = [moment for moment in times if moment in window]
+    if len(inside) < 2:
+        return window
+    steps = list(pairwise(inside))
+    if inside[0] > inside[-1] and all(a >= b for a, b in steps):
+        return Window(inside[-1], window.end)
+    if inside[0] < inside[-1] and all(a <= b for a, b in steps):
+        return Window(window.start, inside[-1])
+    return window
+
+
+def estimate(window: Window, times: Sequence[datetime], density: Density) -> float:
+    """Estimate how many records `window` holds, given a cut answer and what was learnt before."""
+    region = seen_region(window, times)
+    unseen = window.length - region.length
+    known = density.expect(unseen)
+    if known is None:
+        known = len(times) * (unseen / region.length) if region.length else 0.0
+    return len(times) + known
+
+
+def cut(window: Window, times: Sequence[datetime], total: float, target: int, unit: timedelta) -> list[Window]:
+    """Cut a window into parts of about `target` records.
+
+    The records seen say exactly where they are; the rest of `total` is taken as spread evenly over what was not seen.
+    Returns at least two parts where `unit` allows any cut, else the window itself.
+    """
+    region = seen_region(window, times)
+    seen = sorted(moment for moment in times if moment in region)
+    unseen = max(0.0, total - len(seen))
+    parts = max(2, min(_MOST_PARTS, -(-int(total) // target)))
+    before = Window(window.start, region.start)
+    after = Window(region.end, window.end)
+    rest = before.length + after.length
+    ahead = unseen * (before.length / rest) if rest else 0.0
+    moments: list[datetime] = []
+    for number in range(1, parts):
+        wanted = (len(seen) + unseen) * number / parts
+        if wanted < ahead:
+            moments.append(before.start + before.length * (wanted / ahead))
+        elif wanted - ahead < len(seen):
+            moment = seen[int(wanted - ahead)]
+            # A burst: what shares one moment is set apart by a cut on either side.
+            moments.extend((moment, moment + unit) if moment in moments else (moment,))
+        elif unseen > ahead:
+            moments.append(after.start + after.length * ((wanted - ahead - len(seen)) / (unseen - ahead)))
+    cuts = cut_at(window, moments, unit)
+    return cuts if len(cuts) > 1 else equal_parts(window, 2, unit)

@@ -1,0 +1,223 @@
+"""One endpoint of one account in one run: its windows in order, its consumers, and how far they have come."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tap_emaillogs.ledger import ledger_row
+from tap_emaillogs.reading import Memory, Outcome, Reading, Split
+from tap_emaillogs.records import json_text
+from tap_emaillogs.windows import Need, Window, need, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from singer_sdk import Stream
+
+    from tap_emaillogs.reading import Status
+    from tap_emaillogs.records import Record
+    from tap_emaillogs.state import Bookmark, EndpointState
+    from tap_emaillogs.stream import LogStream
+
+
+@dataclass
+class Consumer:
+    """A stream that is fed by an endpoint: the raw stream itself, or `email_events`."""
+
+    stream: Stream
+    bookmark: Bookmark
+    derive: Callable[[Record], Iterable[Record]]
+    """What the consumer writes for a record of the endpoint."""
+
+
+@dataclass
+class Slot:
+    """A place in the order of writing: a window, being read or read."""
+
+    reading: Reading
+    submitted: bool = False
+    result: Outcome | Split | Exception | None = None
+
+
+@dataclass
+class Failure:
+    """An endpoint that could not be read to the end."""
+
+    endpoint: Endpoint
+    reading: Reading | None
+    error: Exception
+
+
+@dataclass
+class Endpoint:
+    """Everything the engine knows of an endpoint; touched by the writer's thread only, but for `memory`."""
+
+    stream: LogStream
+    consumers: list[Consumer]
+    state: EndpointState
+    now: datetime
+    changed: Callable[[Endpoint], None]
+    slots: deque[Slot] = field(default_factory=deque)
+    in_flight: int = 0
+    ended: bool = False
+    rows: list[Record] = field(default_factory=list)
+    """Ledger rows waiting to be written."""
+    gaps: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.policy = self.stream.account.policy(self.stream.unit, self.stream.overrides)
+        self.memory = Memory(self.state.notes, lambda: self.changed(self))
+        self._edge: dict[tuple[Any, ...], str] = {}
+        self._edge_time: datetime | None = None
+
+    @property
+    def id(self) -> tuple[str, str, str]:
+        """(provider, account, stream)."""
+        account = self.stream.account
+        return account.provider.name, account.label, self.stream.name
+
+    def __str__(self) -> str:
+        provider, account, stream = self.id
+        return f"{provider}, account {account}, stream {stream}"
+
+    def plan(self) -> None:
+        """Lay out this run's windows, and note what the vendor no longer keeps."""
+        needs = [self._need(consumer) for consumer in self.consumers]
+        reason = self.stream.postponed(self.memory, self.now)
+        pinned = [] if all(n.forward is None for n in needs) else self.stream.pinned(self.memory)
+        if reason is not None:
+            self.warnings.append(reason)
+            return
+        for window in plan(needs, self.policy, pinned):
+            self.slots.append(Slot(Reading(window, self.memory)))
+
+    def _need(self, consumer: Consumer) -> Need:
+        bookmark = consumer.bookmark
+        wanted = need(self.policy, bookmark.progress, self.now)
+        if wanted.pulled_back:
+            self.warnings.append(
+                f"the bookmark of {consumer.stream.name} lies in the future; it is pulled back to now minus "
+                "settle_minutes. Check this machine's clock, and the state if it was edited"
+            )
+        bookmark.progress.bookmark = wanted.bookmark
+        if wanted.pulled_back:
+            bookmark.save()
+        if wanted.gap is not None:
+            self._note_gap(wanted.gap)
+            bookmark.save()
+        return wanted
+
+    def _note_gap(self, gap: Window) -> None:
+        reason = "older than the vendor keeps"
+        row = self._row(gap, "unavailable", gap_reason=reason)
+        if any(known["window_id"] == row["window_id"] for known in self.rows):
+            return
+        self.rows.append(row)
+        self.gaps += 1
+        self.state.note_incomplete(gap, "unavailable")
+        self.warnings.append(
+            f"events from {row['window_start']} to {row['window_end']} are older than the vendor keeps "
+            "(history_days): this gap cannot be read any more. Run the tap more often than that"
+        )
+
+    def _row(self, window: Window, status: Status, **values: Any) -> Record:
+        read_at = self.stream.account.client.clock.now()
+        filters = self.stream.filters()
+        return ledger_row(endpoint=self.id, window=window, status=status, read_at=read_at, filters=filters, **values)
+
+    # Submitting and taking windows.
+
+    def next_to_submit(self, limit: int) -> Slot | None:
+        """Return the next window to read, while no more than `limit` are read or waiting to be written."""
+        if self.ended:
+            return None
+        for place, slot in enumerate(self.slots):
+            if place > limit or isinstance(slot.result, Exception):
+                return None
+            if not slot.submitted:
+                return slot
+        return None
+
+    def settle(self, slot: Slot, result: Outcome | Split | Exception) -> None:
+        """Take what a worker brings; a split replaces its window by the parts, in their place."""
+        self.in_flight -= 1
+        if not isinstance(result, Split):
+            slot.result = result
+            return
+        place = self.slots.index(slot)
+        del self.slots[place]
+        for number, reading in enumerate(slot.reading.parts(result.windows)):
+            self.slots.insert(place + number, Slot(reading))
+
+    def ready(self) -> Slot | None:
+        """Return the window to be written next, if it has been read."""
+        if self.ended or not self.slots or self.slots[0].result is None:
+            return None
+        return self.slots.popleft()
+
+    def end(self) -> None:
+        """Read no more in this run."""
+        self.ended = True
+        for slot in self.slots:
+            if isinstance(slot.result, Outcome) and slot.result.close:
+                slot.result.close()
+        self.slots.clear()
+
+    # Writing a window.
+
+    def records(self, reading: Reading, outcome: Outcome) -> Iterator[Record]:
+        """Yield a window's records, without those that the window before it already showed at their common edge."""
+        before = self._edge if self._edge_time == reading.window.start else {}
+        edge: dict[tuple[Any, ...], str] = {}
+        watch = bool(self.stream.time_columns)
+        for record in outcome.records:
+            if watch and (before or self.stream.at_edge(record, reading.window)):
+                key = tuple(record[name] for name in self.stream.primary_keys)
+                content = json_text(record)
+                if before.get(key) == content:
+                    continue
+                edge[key] = content
+            yield record
+        self._edge, self._edge_time = edge, reading.window.end
+
+    def commit(self, reading: Reading, outcome: Outcome, count: int) -> None:
+        """Move on after a window's records are out: ledger, bookmarks, marks."""
+        if outcome.on_commit is not None:
+            outcome.on_commit()
+        self.note(reading, outcome, count)
+        if outcome.status == "complete":
+            self.rows.extend(self._row(filled, "complete") for filled in self.state.note_complete(reading.window))
+        for consumer in self.consumers:
+            consumer.bookmark.advance(reading.window, self.policy.revisits, self.now)
+
+    def note(self, reading: Reading, outcome: Outcome, count: int | None = None) -> None:
+        """Enter a window into the ledger, and remember it where it is not complete."""
+        row = self._row(
+            reading.window,
+            outcome.status,
+            records=count,
+            requests=reading.meter.requests,
+            reported_total=outcome.reported_total,
+            splits=reading.splits,
+            gap_reason=outcome.reason,
+        )
+        self.rows.append(row)
+        if outcome.status != "complete":
+            self.gaps += outcome.status == "truncated"
+            self.state.note_incomplete(reading.window, outcome.status)
+
+    def keep_notes(self) -> None:
+        """Bring what the workers noted into STATE."""
+        notes = self.memory.snapshot()
+        if notes != self.state.notes:
+            self.state.notes = notes
+            self.state.save()
+
+    def take_rows(self) -> list[Record]:
+        """Hand out the ledger rows that wait."""
+        rows, self.rows = self.rows, []
+        return rows

@@ -1,0 +1,115 @@
+"""What can go wrong with a vendor, and what follows, as a table.
+
+ReadError                 a window could not be read
+├── VendorError           the vendor said no (status, its own words)
+│   └── PageRefused       … to a follow-up page: the window may be read anew
+├── Unreachable           no usable answer after all tries
+├── Misunderstood         an answer the tap has no reading for
+└── PagingLoop            the vendor leads in circles
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import requests
+
+
+class ReadError(Exception):
+    """A window could not be read; `str()` says what happened, `hint` what to do."""
+
+    hint = "the next run starts at this window; look at the vendor's status page if it persists"
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint or self.hint
+
+
+class VendorError(ReadError):
+    """The vendor refused a request; carries its HTTP status and its words."""
+
+    def __init__(self, message: str, hint: str | None = None, *, status: int = 0, text: str = "") -> None:
+        super().__init__(message, hint)
+        self.status = status
+        self.text = text
+
+
+class PageRefused(VendorError):
+    """The vendor refused to go on with a paging it had begun, as it does when a token has expired."""
+
+
+class Unreachable(ReadError):
+    """No usable answer after all tries."""
+
+
+class Misunderstood(ReadError):
+    """An answer of an unknown shape: an error, never zero rows."""
+
+    hint = "the vendor may have changed its API: update tap-emaillogs, or report this message"
+
+
+class PagingLoop(ReadError):
+    """The vendor gave a token or a page that it had given before."""
+
+
+class Action(Enum):
+    """What to do with an answer."""
+
+    ACCEPT = "accept"
+    RETRY = "retry"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The action for a status or an exception, and what to tell the user."""
+
+    action: Action
+    hint: str | None = None
+    wait: float = 1.0
+    """Seconds before the first retry; each further one waits twice as long."""
+
+
+_OTHER_CLIENT_ERROR = Rule(Action.FAIL, "the request was refused as it stands: check this account's settings")
+_OTHER_SERVER_ERROR = Rule(Action.RETRY, "the vendor has trouble: the next run starts at this window")
+
+RULES: dict[int, Rule] = {
+    400: Rule(Action.FAIL, "check this account's settings, and that its key may read this endpoint"),
+    401: Rule(Action.FAIL, "check the key or token of this account: the vendor does not accept it"),
+    402: Rule(Action.FAIL, "the vendor asks for payment or another plan"),
+    403: Rule(Action.FAIL, "give this account's key the permission to read this endpoint"),
+    404: Rule(Action.FAIL, "check base_url and, where it is set, the path"),
+    408: Rule(Action.RETRY, "the vendor was too slow: a smaller window_hours or page_size may help"),
+    425: Rule(Action.RETRY),
+    429: Rule(Action.RETRY, "lower requests_per_minute, or see what else uses this account", wait=5.0),
+}
+_REDIRECT = Rule(Action.FAIL, "redirects are not followed: set base_url to the address the vendor names")
+_NO_ANSWER = "check base_url, the network and the vendor's status page"
+
+EXCEPTIONS: tuple[tuple[type[Exception], Rule], ...] = (
+    (requests.exceptions.SSLError, Rule(Action.RETRY, "the certificate of base_url is not trusted here")),
+    (requests.exceptions.Timeout, Rule(Action.RETRY, "raise timeout_seconds, or lower window_hours or page_size")),
+    (requests.exceptions.InvalidURL, Rule(Action.FAIL, "check base_url")),
+    (requests.exceptions.InvalidSchema, Rule(Action.FAIL, "base_url must begin with http:// or https://")),
+    (requests.exceptions.MissingSchema, Rule(Action.FAIL, "base_url must begin with http:// or https://")),
+    (requests.exceptions.InvalidHeader, Rule(Action.FAIL, "the key holds characters that no header can carry")),
+    (requests.exceptions.RequestException, Rule(Action.RETRY, _NO_ANSWER)),
+    (OSError, Rule(Action.RETRY, _NO_ANSWER)),
+)
+
+
+def rule_for_status(status: int) -> Rule:
+    """Look up what an HTTP status means."""
+    if status in RULES:
+        return RULES[status]
+    if status < 300:
+        return Rule(Action.ACCEPT)
+    if status < 400:
+        return _REDIRECT
+    return _OTHER_CLIENT_ERROR if status < 500 else _OTHER_SERVER_ERROR
+
+
+def rule_for_exception(error: Exception) -> Rule | None:
+    """Look up what an exception of the HTTP layer means; None: it is none of that layer's."""
+    return next((rule for kind, rule in EXCEPTIONS if isinstance(error, kind)), None)

@@ -1,0 +1,87 @@
+"""What is exchanged between the engine and the streams: a window to read, and what came of it."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from tap_emaillogs.client import Meter
+from tap_emaillogs.density import Density
+from tap_emaillogs.timestamps import millis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from tap_emaillogs.records import Record
+    from tap_emaillogs.windows import Window
+
+Status = Literal["complete", "truncated", "unavailable", "pending", "failed"]
+
+
+class Memory:
+    """What an endpoint of an account remembers: within a run its density, from run to run what lives at the vendor.
+
+    `notes` go into STATE (JSON only); call `saved` after changing them. Workers may do both.
+    """
+
+    def __init__(self, notes: Mapping[str, Any], on_change: Callable[[], None]) -> None:
+        self.density = Density()
+        self.lock = threading.RLock()
+        self.notes = copy.deepcopy(dict(notes))
+        """To be read and changed with `lock` held."""
+        self._on_change = on_change
+
+    def saved(self) -> None:
+        """Have the notes written to STATE as soon as the writer is free."""
+        self._on_change()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return a copy of the notes."""
+        with self.lock:
+            return copy.deepcopy(self.notes)
+
+
+@dataclass
+class Reading:
+    """One window to be read."""
+
+    window: Window
+    memory: Memory
+    splits: int = 0
+    """How many splits led to this window."""
+    meter: Meter = field(default_factory=Meter)
+
+    def parts(self, windows: Iterable[Window]) -> list[Reading]:
+        """Return the readings that replace this one; the first inherits the requests spent so far."""
+        readings = [Reading(window, self.memory, self.splits + 1) for window in windows]
+        readings[0].meter = self.meter
+        return readings
+
+    def __str__(self) -> str:
+        return f"window {millis(self.window.start)} to {millis(self.window.end)}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The records of a window and how sure it is that they are all."""
+
+    records: Iterable[Record] = ()
+    status: Status = "complete"
+    reported_total: int | None = None
+    reason: str | None = None
+    """Why the window is not complete, in words for the ledger."""
+    on_commit: Callable[[], None] | None = None
+    """Called when the records are out, before the STATE that says so; may change the endpoint's notes."""
+    on_written: Callable[[], None] | None = None
+    """Called once the records and the STATE that covers them are out."""
+    close: Callable[[], None] | None = None
+    """Called when the records are no longer needed, written or not."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """The window holds more than can be read at once: read these instead."""
+
+    windows: list[Window]

@@ -1,0 +1,105 @@
+"""One run over all selected streams: reads through the engine, writes messages, keeps STATE, reports failures."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tap_emaillogs.clock import Stopped
+from tap_emaillogs.emit import Emitter
+from tap_emaillogs.sync import Delivery, Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from singer_sdk import Stream
+
+    from tap_emaillogs.clock import Clock
+    from tap_emaillogs.emit import LineWriter
+    from tap_emaillogs.endpoint import Endpoint
+    from tap_emaillogs.records import Record
+
+_logger = logging.getLogger("tap-emaillogs")
+_STOP_CHECK = 512
+"""So many records are written between two looks at whether the run is ending."""
+
+
+class Run:
+    """Writes what the engine delivers."""
+
+    def __init__(  # noqa: PLR0913 - its collaborators, all named
+        self,
+        *,
+        endpoints: Sequence[Endpoint],
+        engine: Engine,
+        streams: Mapping[str, Stream],
+        writer: LineWriter,
+        write_state: Callable[[], None],
+        private: Callable[[str, Record], Record],
+        clock: Clock,
+        ledger: str,
+    ) -> None:
+        self._endpoints, self._engine, self._clock = endpoints, engine, clock
+        self._private, self._write_state = private, write_state
+        self._ledger = ledger
+        self._emitters = {name: Emitter(stream, writer, clock.now()) for name, stream in streams.items()}
+
+    def execute(self) -> None:
+        """Read and write everything.
+
+        Raises:
+            Stopped: The run is ending early; what is out so far is covered by STATE as far as it can be.
+        """
+        for endpoint in self._endpoints:
+            for warning in endpoint.warnings:
+                _logger.warning("%s: %s", endpoint, warning)
+        for item in self._engine.deliveries():
+            if isinstance(item, Delivery):
+                self._write(item)
+            else:
+                self._finish(item)
+
+    def _write(self, delivery: Delivery) -> None:
+        endpoint = delivery.endpoint
+        targets = [(consumer.derive, self._emitters[consumer.stream.name]) for consumer in endpoint.consumers]
+        names = [consumer.stream.name for consumer in endpoint.consumers]
+        try:
+            for record in delivery.records():
+                # All are derived before any is written: writing may take fields out of the record.
+                derived = [list(derive(record)) for derive, _ in targets]
+                for records, (_, emitter), name in zip(derived, targets, names, strict=True):
+                    emitter.write_all(self._private(name, item) for item in records)
+                if not delivery.count % _STOP_CHECK and self._clock.stopped:
+                    raise Stopped
+            for _, emitter in targets:
+                emitter.end_window()
+            delivery.commit()
+            self._finish(endpoint)
+            delivery.written()
+        finally:
+            delivery.close()
+
+    def _finish(self, endpoint: Endpoint) -> None:
+        """Write ledger rows, then STATE."""
+        endpoint.keep_notes()
+        rows = endpoint.take_rows()
+        emitter = self._emitters.get(self._ledger)
+        if emitter is not None:
+            emitter.write_all(rows)
+            emitter.end_window()
+        self._write_state()
+
+    def report(self) -> int:
+        """Say in one line each what failed; return how many failures there were."""
+        for failure in self._engine.failures:
+            redact = failure.endpoint.stream.account.client.redact
+            window = f", {failure.reading}" if failure.reading else ""
+            hint = getattr(failure.error, "hint", "")
+            _logger.error(
+                "%s%s: failed: %s. What to do: %s", failure.endpoint, window, redact(str(failure.error)), hint
+            )
+        return len(self._engine.failures)
+
+    def gaps(self) -> int:
+        """Return how many gaps and truncated windows this run met."""
+        return sum(endpoint.gaps for endpoint in self._endpoints)

@@ -1,0 +1,299 @@
+"""The base of all raw streams: an ordinary `RESTStream` that reads one window of one account at a time."""
+
+from __future__ import annotations
+
+import copy
+from importlib import resources
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import SchemaDirectory, StreamSchema
+from singer_sdk.streams import RESTStream
+from singer_sdk.streams.rest import HTTPRequest, PageContext
+
+from tap_emaillogs import errors, timestamps
+from tap_emaillogs.density import cut, estimate
+from tap_emaillogs.pagination import Page
+from tap_emaillogs.reading import Outcome, Split
+from tap_emaillogs.records import Normaliser, json_text, number_twins
+from tap_emaillogs.windows import Window, equal_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from singer_sdk import Tap
+    from singer_sdk.helpers.types import Context
+
+    from tap_emaillogs.client import Meter, Reply
+    from tap_emaillogs.pagination import PagePaginatorBase
+    from tap_emaillogs.provider import Account
+    from tap_emaillogs.reading import Memory, Reading
+    from tap_emaillogs.records import Record
+
+SCHEMAS = SchemaDirectory(resources.files("tap_emaillogs") / "schemas")
+_ATTEMPTS = 3
+"""How often a window is read whose pages moved, were refused or were fewer than announced."""
+_MOST_SPLITS_AFTER_REFUSAL = 6
+"""A vendor that still refuses to page after so many splits is not refusing because of size."""
+
+
+class LogStream(RESTStream[Any]):
+    """One endpoint of a vendor, as a stream.
+
+    A vendor's stream gives `get_http_request`, `get_new_paginator` and `parse_page`, which see the account in
+    `self.account` and the window in the page's `stream_context`. How windows are planned, read concurrently and
+    written is the engine's affair (`sync.py`); whether a window is complete is judged here.
+    """
+
+    schema: ClassVar[StreamSchema[str]] = StreamSchema(SCHEMAS)
+    provider: ClassVar[str]
+    unit: ClassVar[timedelta] = timestamps.SECOND
+    """The vendor's time resolution."""
+    own_columns: ClassVar[tuple[str, ...]] = ("account",)
+    twin_key: ClassVar[str | None] = None
+    """The key column computed from the record's identity, where the vendor gives no id."""
+    outside_identity: ClassVar[frozenset[str]] = frozenset()
+    """Declared fields that a setting adds, and that therefore no key may depend on."""
+    row_key: ClassVar[tuple[str, ...]] = ()
+    """The vendor's own key of a row: rows that come twice in one reading are one."""
+    time_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns that the vendor may filter by, used to estimate density and to find doubles at window edges."""
+    overrides: ClassVar[Mapping[str, Any]] = {}
+    """Defaults of this endpoint that differ from its provider's."""
+    rows_per_window: ClassVar[int] = 10_000
+    """A window with more than twice as many is split: memory holds whole windows, and a kill costs at most one."""
+    density_target: ClassVar[float] = 0.8
+    """How full a part is planned, of what one answer can carry."""
+
+    account: Account
+
+    def __init__(self, tap: Tap) -> None:
+        super().__init__(tap)
+        own = {*self.own_columns, *([self.twin_key] if self.twin_key else [])}
+        self.normalise = Normaliser(self.schema, own)
+        self.identity = tuple(name for name in self.normalise.declared if name not in self.outside_identity)
+
+    def for_account(self, account: Account) -> LogStream:
+        """Return this stream bound to one account; both share schema and settings."""
+        bound = copy.copy(self)
+        bound.account = account
+        return bound
+
+    # What singer-sdk asks for.
+
+    @property
+    def url_base(self) -> str:
+        """The account's API root."""
+        return self.account.base_url
+
+    @property
+    def http_headers(self) -> dict[str, Any]:
+        """No headers beside those of the account's client."""
+        return {}
+
+    @property
+    def partitions(self) -> list[dict[str, Any]]:
+        """One partition per account."""
+        return [{"account": account.label} for account in self._tap.accounts_of(self)]  # type: ignore[attr-defined]
+
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        """Read what is due for this stream alone, as `--test` does."""
+        return self._tap.records_of(self, context)  # type: ignore[attr-defined,no-any-return]
+
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """No signpost: bookmarks are window ends."""
+
+    def _increment_stream_state(self, latest_record: Record, *, context: Context | None = None) -> None:
+        """Do nothing: bookmarks are window ends."""
+
+    # What a vendor's stream gives.
+
+    def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
+        """Build the request for a page; `page.stream_context["window"]` is the window."""
+        return super().get_http_request(page=page)
+
+    def get_new_paginator(self) -> PagePaginatorBase:
+        """Return a paginator for one window."""
+        raise NotImplementedError
+
+    def parse_page(self, data: Any) -> Page:
+        """Understand one answer.
+
+        Raises:
+            Misunderstood: It has no known shape.
+        """
+        raise NotImplementedError
+
+    def filters(self) -> dict[str, Any] | None:
+        """Return the settings that make the vendor leave rows out, for the ledger; None: there are none."""
+        return None
+
+    def windows_in_flight(self) -> int:
+        """How many windows of this endpoint may be read at the same time."""
+        return int(self.account.settings["max_concurrency"])
+
+    def postponed(self, memory: Memory, now: datetime) -> str | None:  # noqa: ARG002 - for streams with jobs
+        """Say why this endpoint is left for a later run; None: it is not."""
+        return None
+
+    def pinned(self, memory: Memory) -> list[Window]:  # noqa: ARG002 - likewise
+        """Return the windows that must be read just as they are, since something at the vendor waits for them."""
+        return []
+
+    # Reading a window.
+
+    def send(self, page: PageContext[Any], meter: Meter) -> Reply:
+        """Ask for one page."""
+        return self.account.client.send(self.get_http_request(page=page), meter, as_json=self.payload_as_json)
+
+    def read(self, reading: Reading) -> Outcome | Split:
+        """Read a window: all its records, or the parts to read instead, or what the vendor withholds.
+
+        Raises:
+            ReadError: It could not be read at all.
+        """
+        kept: dict[Any, Mapping[str, Any]] = {}
+        rows: list[Mapping[str, Any]] = []
+        total: int | None = None
+        trouble = ""
+        for attempt in range(_ATTEMPTS):
+            try:
+                rows, page, split = self._read_pages(reading)
+            except (errors.PageRefused, errors.PagingLoop) as error:
+                stuck = reading.window.length <= self.unit or reading.splits >= _MOST_SPLITS_AFTER_REFUSAL
+                if stuck and attempt == _ATTEMPTS - 1:
+                    raise
+                trouble = str(error)
+                continue
+            if split is not None:
+                return split
+            merged, total = self._merge(kept, rows), page.total
+            if page.capped:
+                return self.outcome(
+                    reading, merged, total, truncated=f"the vendor shows no more than {len(merged)} rows"
+                )
+            if total is None or len(rows) == total or len(merged) == total:
+                return self.outcome(reading, merged, total)
+            trouble = f"the vendor counts {total} rows and gives {len(rows)}"
+        return self.give_up(reading, list(kept.values()) if self.row_key else rows, total, trouble)
+
+    def _merge(self, kept: dict[Any, Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Gather the rows of all attempts by the vendor's key, the newest version of each."""
+        if not self.row_key:
+            return list(rows)
+        for row in rows:
+            key = tuple(row.get(name) for name in self.row_key)
+            kept[json_text(row) if None in key else key] = row
+        return list(kept.values())
+
+    def _read_pages(self, reading: Reading) -> tuple[list[Mapping[str, Any]], Page, Split | None]:
+        rows: list[Mapping[str, Any]] = []
+        page = Page(())
+        paginator = self.get_new_paginator()
+        context = {"account": self.account.label, "window": reading.window}
+        while not paginator.finished:
+            try:
+                reply = self.send(PageContext(context, paginator.current_value), reading.meter)
+            except errors.VendorError as error:
+                if paginator.count and error.status not in {401, 402, 403}:
+                    raise errors.PageRefused(f"page {paginator.count + 1}: {error}", error.hint) from error
+                raise
+            before, page = page, self.parse_page(reply.data)
+            if not paginator.count and (windows := self.split_windows(reading, page)):
+                return rows, page, Split(windows)
+            if paginator.count:
+                self.check_follows(before, page)
+            seen = paginator.count
+            paginator.advance(page)
+            if paginator.count > seen:
+                rows.extend(page.rows)
+        return rows, page, None
+
+    def check_follows(self, before: Page, page: Page) -> None:
+        """Compare a page with the one before it; a stream whose pages can shift raises `PageRefused`."""
+
+    def split_windows(self, reading: Reading, page: Page) -> list[Window] | None:
+        """Decide on the first page whether the window is to be split, and where; None: read on."""
+        window = reading.window
+        if window.length <= self.unit:
+            return None
+        if page.capped:
+            target = int(self.answer_limit(page) * self.density_target)
+            times = self.times(page.rows)
+            return cut(
+                window, times, max(estimate(window, times, reading.memory.density), target + 1), target, self.unit
+            )
+        if page.total is not None and page.total > 2 * self.rows_per_window:
+            return equal_parts(window, -(-page.total // self.rows_per_window), self.unit)
+        return None
+
+    def answer_limit(self, page: Page) -> int:
+        """How many rows one uncut reading of a window can give."""
+        return page.total or len(page.rows) or 1
+
+    def times(self, rows: Sequence[Mapping[str, Any]]) -> list[datetime]:
+        """Return the rows' times in the order of the answer, by the column that the answer is sorted by, if any."""
+        columns = [[m for row in rows for m in _moments(row, (column,))] for column in self.time_columns]
+        in_order = [times for times in columns if times == sorted(times) or times == sorted(times, reverse=True)]
+        return next(iter([*in_order, *columns]), [])
+
+    def give_up(
+        self, reading: Reading, rows: Sequence[Mapping[str, Any]], total: int | None, why: str
+    ) -> Outcome | Split:
+        """Split a window that stays unclear after all attempts; at the vendor's resolution say what is missing."""
+        windows = equal_parts(reading.window, 2, self.unit)
+        if len(windows) > 1:
+            return Split(windows)
+        if total is not None and len(rows) >= total:
+            self.logger.warning("%s: %s; all of them are kept", reading, why)
+            return self.outcome(reading, rows, total)
+        return self.outcome(reading, rows, total, truncated=why)
+
+    def outcome(
+        self,
+        reading: Reading,
+        rows: Sequence[Mapping[str, Any]],
+        total: int | None = None,
+        *,
+        truncated: str | None = None,
+    ) -> Outcome:
+        """Make records of rows, and remember how dense they were."""
+        rows = self.inside(reading.window, rows)
+        reading.memory.density.learn(reading.window, len(rows))
+        return Outcome(self.records(rows), "truncated" if truncated else "complete", total, truncated)
+
+    def inside(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
+        """Leave out rows that were asked for beyond the window's edges, and that its neighbours show."""
+        return rows
+
+    def records(self, rows: Iterable[Mapping[str, Any]]) -> list[Record]:
+        """Return the records of a whole window's rows, keys included."""
+        records = [self.normalise(self.prepare(row)) for row in rows]
+        for record in records:
+            record["account"] = self.account.label
+            for name in self.row_key:
+                record[name] = "" if record[name] is None else record[name]
+        if self.twin_key:
+            number_twins(records, self.twin_key, self.identity)
+        return records
+
+    def prepare(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Bring a row to the schema's names, where the vendor has several forms of it."""
+        return row
+
+    def at_edge(self, record: Record, window: Window) -> bool:
+        """Whether the record lies where the next window might show it again."""
+        return any(abs(moment - window.end) <= self.unit for moment in _moments(record, self.time_columns))
+
+
+def _moments(row: Mapping[str, Any], columns: Iterable[str]) -> Iterator[datetime]:
+    """Yield the times in the given columns, in whatever form they have."""
+    for column in columns:
+        value = row.get(column)
+        try:
+            if isinstance(value, str):
+                yield timestamps.parse(value)
+            elif isinstance(value, (int, float)):
+                yield timestamps.from_epoch(value)
+        except ValueError:
+            continue

@@ -1,0 +1,294 @@
+"""The tap: configuration composed from the providers, discovery, and one sync over all streams."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Tap
+from singer_sdk.exceptions import ConfigValidationError
+
+from tap_emaillogs import accounts, cli, state
+from tap_emaillogs import config as configuration
+from tap_emaillogs.clock import Clock, Stopped
+from tap_emaillogs.emit import LineWriter
+from tap_emaillogs.endpoint import Consumer, Endpoint
+from tap_emaillogs.events import EmailEvents
+from tap_emaillogs.ledger import SyncWindows
+from tap_emaillogs.privacy import Privacy
+from tap_emaillogs.providers import PROVIDERS
+from tap_emaillogs.redaction import RedactingFilter, Redactor
+from tap_emaillogs.run import Run
+from tap_emaillogs.settings import config_schema
+from tap_emaillogs.state import Bookmark, EndpointState
+from tap_emaillogs.stream import LogStream
+from tap_emaillogs.sync import Delivery, Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+    import click
+    from singer_sdk import Stream
+    from singer_sdk.helpers.types import Context
+
+    from tap_emaillogs.provider import Account, Provider
+    from tap_emaillogs.records import Record
+
+
+class TapEmailLogs(Tap):
+    """Singer tap for the delivery logs of e-mail providers."""
+
+    name = "tap-emaillogs"
+    config_jsonschema: ClassVar[dict[str, Any]] = config_schema(PROVIDERS)
+    message_writer_class = LineWriter
+    clock_class: ClassVar[type[Clock]] = Clock
+
+    def __init__(self, *, config: dict[str, Any] | None = None, parse_env_config: bool = False, **kwargs: Any) -> None:
+        given = configuration.nested(config or {})
+        if parse_env_config:
+            for key, value in configuration.from_environment(self._full_schema(), "TAP_EMAILLOGS_").items():
+                both = isinstance(value, dict) and isinstance(given.get(key), dict)
+                given[key] = {**given[key], **value} if both else value
+        given = configuration.coerced(given, self._full_schema())
+        self.clock = self.clock_class()
+        self.redact = Redactor(configuration.secrets(given, self._full_schema()))
+        self._signal: int | None = None
+        self._engine: Engine | None = None
+        super().__init__(config=given, **kwargs)
+
+    @classmethod
+    def _full_schema(cls) -> dict[str, Any]:
+        cls.append_builtin_config(cls.config_jsonschema)
+        return cls.config_jsonschema
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the configuration in words that never hold a value of it."""
+        found = configuration.mistakes(dict(self.config), self._full_schema(), PROVIDERS)
+        if not found and not any(provider.name in self.config for provider in PROVIDERS):
+            names = ", ".join(provider.name for provider in PROVIDERS)
+            found = [f"no provider is configured: give at least one of {names} with its key"]
+        if found and raise_errors:
+            raise ConfigValidationError("the configuration has mistakes", errors=found, schema={})
+        self._usable = not found
+        return found
+
+    # Streams and accounts.
+
+    @cached_property
+    def accounts(self) -> dict[str, list[Account]]:
+        """The configured accounts, by provider."""
+        return accounts.build(self.config, PROVIDERS, self.clock, self.redact) if self._usable else {}
+
+    def discover_streams(self) -> Sequence[Stream]:
+        """Return the streams of the configured providers; of all where none is configured."""
+        streams: list[Stream] = [EmailEvents(self), SyncWindows(self)]
+        for provider in PROVIDERS:
+            streams.extend(kind(self) for kind in self._kinds(provider))
+        return streams
+
+    def _kinds(self, provider: Provider) -> Sequence[type[LogStream]]:
+        if not self.accounts:
+            return provider.streams
+        readable = {
+            kind for account in self.accounts.get(provider.name, ()) for kind in provider.streams_for(account.settings)
+        }
+        return [kind for kind in provider.streams if kind in readable]
+
+    def accounts_of(self, stream: LogStream) -> list[Account]:
+        """Return the accounts in which a stream can be read."""
+        return [
+            account
+            for account in self.accounts.get(stream.provider, ())
+            if type(stream) in account.provider.streams_for(account.settings)
+        ]
+
+    def load_state(self, state_: dict[str, Any]) -> None:
+        """Take the state of an earlier run.
+
+        Raises:
+            InputError: It is not one of this tap's.
+        """
+        names = [
+            EmailEvents.name,
+            SyncWindows.name,
+            *(str(vars(kind)["name"]) for p in PROVIDERS for kind in p.streams),
+        ]
+        try:
+            state.check(state_, names)
+        except state.StateError as error:
+            raise cli.InputError(str(error)) from error
+        super().load_state(state_)
+
+    # Endpoints.
+
+    def endpoints(self, selected: Sequence[Stream]) -> list[Endpoint]:
+        """Return what is to be read so that every selected stream gets its records, each endpoint once."""
+        names = {stream.name for stream in selected}
+        found = []
+        now = self.clock.now()
+        for stream in self.streams.values():
+            if not isinstance(stream, LogStream):
+                continue
+            for account in self.accounts_of(stream):
+                consumers = []
+                if stream.name in names:
+                    bookmark = Bookmark(stream, {"account": account.label})
+                    consumers.append(Consumer(stream, bookmark, lambda record: (record,)))
+                if EmailEvents.name in names and stream.name == self._event_source(account.provider, names):
+                    consumers.append(self._events_consumer(stream, account))
+                if consumers:
+                    context = _endpoint_context(account, stream)
+                    known = EndpointState(self.streams[SyncWindows.name], context)
+                    found.append(Endpoint(stream.for_account(account), consumers, known, now, self._notes_changed))
+        for endpoint in found:
+            endpoint.plan()
+        return found
+
+    def _event_source(self, provider: Provider, selected: set[str]) -> str | None:
+        return next(
+            (name for name in provider.event_sources if name in selected), next(iter(provider.event_sources), None)
+        )
+
+    def _events_consumer(self, stream: LogStream, account: Account) -> Consumer:
+        events = self.streams[EmailEvents.name]
+        bookmark = Bookmark(events, _endpoint_context(account, stream))
+        return Consumer(events, bookmark, lambda record: account.provider.events(stream.name, record))
+
+    def event_contexts(self) -> list[dict[str, Any]]:
+        """Return the partitions of `email_events`."""
+        return [
+            _endpoint_context(account, stream)
+            for stream in self.streams.values()
+            if isinstance(stream, LogStream)
+            for account in self.accounts_of(stream)
+            if stream.name
+            == self._event_source(account.provider, {s.name for s in self.streams.values() if s.selected})
+        ]
+
+    def _notes_changed(self, endpoint: Endpoint) -> None:
+        if self._engine is not None:
+            self._engine.notes_changed(endpoint)
+
+    # Syncing.
+
+    def sync_all(self) -> None:  # type: ignore[misc] # final in the SDK; windows of all streams are read together here
+        """Read all selected streams.
+
+        Raises:
+            SystemExit: With 1 when a stream failed, 128 + n when ended by signal n, 141 when nobody reads stdout.
+        """
+        _redact_logs(self.redact)
+        selected = [stream for stream in self.streams.values() if stream.selected]
+        self.message_writer.buffered = True  # type: ignore[attr-defined] # a LineWriter
+        try:
+            status = self._sync(selected)
+            self.message_writer.flush()  # type: ignore[attr-defined] # likewise
+        except BrokenPipeError:
+            self.clock.stop()
+            cli.leave_output()
+        if status:
+            sys.exit(status)
+
+    def _sync(self, selected: Sequence[Stream]) -> int:
+        for stream in selected:
+            stream._write_schema_message()  # noqa: SLF001 - schema messages are the SDK's affair
+        if self.state:
+            self.write_state()
+        endpoints = self.endpoints(selected)
+        if not endpoints:
+            self.logger.warning("nothing is read: no selected stream reads a log (sync_windows alone reads nothing)")
+        self._engine = Engine(endpoints, self.clock)
+        run = Run(
+            endpoints=endpoints,
+            engine=self._engine,
+            streams={stream.name: stream for stream in selected},
+            writer=self.message_writer,  # type: ignore[arg-type] # a LineWriter
+            write_state=self.write_state,
+            private=Privacy.of(self.config).apply,
+            clock=self.clock,
+            ledger=SyncWindows.name,
+        )
+        try:
+            run.execute()
+        except Stopped:
+            self.write_state()
+            return 128 + (self._signal or 0)
+        failures, gaps = run.report(), run.gaps()
+        if gaps and self.config.get("on_gap") == "fail":
+            self.logger.error("%d windows are missing at the vendor; on_gap is fail, so this run failed", gaps)
+            return 1
+        return 1 if failures else 0
+
+    def write_state(self) -> None:
+        """Write STATE where it changed."""
+        self.state_writer.write_state(self.state)
+
+    def records_of(self, stream: Stream, context: Context | None) -> Iterator[Record]:
+        """Yield what is due for one stream in one partition, for `--test` and whoever calls `stream.sync()`.
+
+        Raises:
+            ReadError: An endpoint failed.
+        """
+        private = Privacy.of(self.config).apply
+        wanted = [
+            endpoint
+            for endpoint in self.endpoints([stream])
+            if not context
+            or dict(context)
+            in ({"account": endpoint.id[1]}, _endpoint_context(endpoint.stream.account, endpoint.stream))
+        ]
+        engine = Engine(wanted, self.clock)
+        for item in engine.deliveries():
+            if isinstance(item, Delivery):
+                for record in item.records():
+                    for derived in item.endpoint.consumers[0].derive(record):
+                        yield private(stream.name, derived)
+                item.commit()
+                item.close()
+        for failure in engine.failures:
+            raise failure.error
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler
+        """End the run at the next whole line; a second signal ends it at once."""
+        if self._engine is None or self._signal is not None:
+            sys.exit(128 + signum)
+        self._signal = signum
+        self.clock.stop()
+        self._engine.wake()
+
+    # Command line.
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the SDK's command, with plain sentences for bad input."""
+        command = super().get_singer_command()
+        command.__class__ = cli.Command
+        return command
+
+    @classmethod
+    def invoke(cls, *, state: Any = None, catalog: Any = None, config: Any = None, **kwargs: Any) -> None:
+        """Run a sync, `--about` or the like."""
+        if kwargs.get("about"):
+            super().invoke(**kwargs)
+        cls.print_version(print_fn=cls.logger.info)
+        tap = cls(
+            config=config.config if config else {},
+            parse_env_config=config.parse_env if config else False,
+            state=None if state is None else cli.read_json("state", state.read()),
+            catalog=None if catalog is None else cli.read_catalog(catalog.read()),
+        )
+        tap.sync_all()
+
+
+def _endpoint_context(account: Account, stream: Stream) -> dict[str, str]:
+    return {"provider": account.provider.name, "account": account.label, "stream": stream.name}
+
+
+def _redact_logs(redact: Redactor) -> None:
+    hider = RedactingFilter(redact)
+    for logger in (logging.getLogger(), logging.getLogger(TapEmailLogs.name)):
+        for handler in logger.handlers:
+            handler.addFilter(hider)

@@ -1,0 +1,102 @@
+"""Times in and out: whatever a vendor writes becomes RFC 3339 UTC with `Z`."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+
+_ISO = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?\s*(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?",
+)
+_UTC_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+
+MILLISECOND = timedelta(milliseconds=1)
+SECOND = timedelta(seconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Unix seconds reach this value in the year 5138; milliseconds passed it in 1973.
+_MILLISECONDS_FROM = 100_000_000_000
+
+
+def parse(value: str, zone: tzinfo = UTC) -> datetime:
+    """Read an ISO 8601 date or time; one without an offset is in `zone`.
+
+    Digits beyond microseconds are cut off.
+
+    Raises:
+        ValueError: The text is no such time.
+    """
+    match = _ISO.fullmatch(value.strip())
+    if match is None:
+        raise ValueError(f"{value!r} is not an ISO 8601 date or time")
+    year, month, day, hour, minute, second, fraction, offset = match.groups()
+    moment = datetime(
+        int(year),
+        int(month),
+        int(day),
+        int(hour or 0),
+        int(minute or 0),
+        min(int(second or 0), 59),  # a leap second counts as the one before it
+        int((fraction or "0")[:6].ljust(6, "0")),
+        tzinfo=zone if offset is None else UTC,
+    )
+    if offset is not None and offset[0] in "+-":
+        shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:].lstrip(":") or 0))
+        moment -= shift if offset[0] == "+" else -shift
+    return moment.astimezone(UTC)
+
+
+def utc_text(value: str) -> str:
+    """Bring an ISO 8601 time to UTC with `Z`, keeping the precision it came with.
+
+    Raises:
+        ValueError: The text is no such time.
+    """
+    moment = parse(value)  # 2024-02-31 has the form and is no date
+    if _UTC_FORM.fullmatch(value) and value[17:19] < "60":
+        return value
+    match = _ISO.fullmatch(value.strip())
+    fraction = match.group(7) if match else None
+    return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + "Z"
+
+
+def from_epoch(value: float) -> datetime:
+    """Read a Unix time in seconds or, from 1e11 on, in milliseconds.
+
+    Raises:
+        ValueError: The number is out of range.
+    """
+    milliseconds = int(value) if abs(value) > _MILLISECONDS_FROM else round(value * 1000)
+    try:
+        return EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError as error:
+        raise ValueError(f"{value} is no Unix time") from error
+
+
+def epoch_text(value: float) -> str:
+    """Bring a Unix time to RFC 3339, in seconds or, where it came with milliseconds, with them."""
+    moment = from_epoch(value)
+    if abs(value) > _MILLISECONDS_FROM or value != int(value):
+        return millis(moment)
+    return seconds(moment)
+
+
+def millis(moment: datetime) -> str:
+    """Write a time with milliseconds, as STATE and the ledger do: one width, so that text sorts as time does."""
+    moment = moment.astimezone(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def seconds(moment: datetime) -> str:
+    """Write a time in whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def floor(moment: datetime, unit: timedelta) -> datetime:
+    """Round down to a multiple of `unit` since the epoch."""
+    return moment - (moment - EPOCH) % unit
+
+
+def ceil(moment: datetime, unit: timedelta) -> datetime:
+    """Round up to a multiple of `unit` since the epoch."""
+    return moment + (EPOCH - moment) % unit
