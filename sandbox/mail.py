@@ -14,6 +14,7 @@ import tempfile
 import threading
 from argparse import Namespace
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 from pathlib import Path
@@ -27,11 +28,9 @@ from pymap.concurrent import Subsystem
 from pymap.imap import IMAPServer
 from pymap.parsing.message import AppendMessage
 from pymap.parsing.specials.flag import Flag
-from pysasl.hashing import BuiltinHash
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
-    from datetime import datetime
+    from collections.abc import Callable, Coroutine, Iterable
 
     from pymap.backend.dict.mailbox import MailboxData, Message
 
@@ -47,6 +46,7 @@ class Mailbox:
         password: Its password; letters beyond ASCII are fine.
         folder: Where mail that comes by SMTP or `deliver` goes; created when it is not INBOX.
         tls: Speak TLS from the first byte, with a certificate of our own that `ca_file` holds.
+        clock: What time it is when mail comes in by SMTP; by default the real time.
     """
 
     def __init__(
@@ -56,11 +56,13 @@ class Mailbox:
         *,
         folder: str = "INBOX",
         tls: bool = False,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.username = username
         self.password = password
         self.folder = folder
         self.tls = tls
+        self.clock = clock
         self.host = _HOST
         self.port = 0
         self.smtp_port = 0
@@ -116,7 +118,7 @@ class Mailbox:
     ) -> None:
         """Put many mails into the mailbox at once."""
         flags = frozenset({Flag(b"\\Seen")} if seen else ())
-        self._call(self._append([_octets(message) for message in messages], when, flags))
+        self._call(self._append([_octets(message) for message in messages], when or self.clock(), flags))
 
     def deliver_noise(self, count: int, *, when: datetime) -> None:
         """Fill the mailbox with unrelated mails, every tenth of them with a CSV attached that is no report of ours."""
@@ -139,7 +141,7 @@ class Mailbox:
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
-    async def _append(self, mails: list[bytes], when: datetime | None, flags: frozenset[Flag]) -> None:
+    async def _append(self, mails: list[bytes], when: datetime, flags: frozenset[Flag]) -> None:
         for mail in mails:
             await self._store.append(AppendMessage(mail, when, flags), recent=True)
 
@@ -148,7 +150,7 @@ class Mailbox:
 
     async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         """Take in one mail: aiosmtpd calls this."""
-        await self._append([envelope.content], None, frozenset())
+        await self._append([envelope.content], self.clock(), frozenset())
         return "250 OK"
 
     def _run(self) -> None:
@@ -164,9 +166,9 @@ class Mailbox:
             host=None, port=0, debug=False, cert=None, key=None, tls=False, passlib_cfg=None, proxy_protocol=None,
             demo_data=False, demo_user=self.username, demo_password=self.password,
         )  # fmt: skip
-        # Weak hashes and no threads: the account lives for one test.
+        # No threads of its own: the account lives for one test.
         backend, config = await DictBackend.init(
-            arguments, hash_context=BuiltinHash(rounds=1), cpu_subsystem=Subsystem.for_asyncio(), invalid_user_sleep=0.0
+            arguments, cpu_subsystem=Subsystem.for_asyncio(), invalid_user_sleep=0.0
         )
         config.apply_context()
         async with backend.login.demo_user_identity.new_session() as session:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import click
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import SingerCommand
 
 if TYPE_CHECKING:
-    import click
+    from collections.abc import Iterator
 
 CLOSED_OUTPUT = 128 + 13
 """Exit status when nobody reads stdout any more, as if by SIGPIPE."""
@@ -24,35 +27,80 @@ class InputError(Exception):
 class Command(SingerCommand):
     """Turns bad input into one line and status 1."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take `--about=json` for `--about --format=json`."""
+        split = (["--about", f"--format={arg[8:]}"] if arg.startswith("--about=") else [arg] for arg in args)
+        return super().parse_args(ctx, [part for parts in split for part in parts])
+
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Parse the arguments, and with them the configuration files."""
         return self._plainly(super().make_context, *args, **kwargs)  # type: ignore[no-any-return]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the tap."""
-        return self._plainly(super().invoke, ctx)
+        # Not SingerCommand's: it adds a line of its own to each mistake in the configuration.
+        logging.captureWarnings(capture=True)
+        sys.excepthook = self.excepthook
+        return self._plainly(super(SingerCommand, self).invoke, ctx)
 
     def _plainly(self, call: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return call(*args, **kwargs)
-        except ConfigValidationError as error:
-            for sentence in error.errors:
-                self.logger.error("%s", sentence)  # noqa: TRY400 - a traceback helps nobody here
-            sys.exit(1)
-        except InputError as error:
-            self.logger.error("%s", error)  # noqa: TRY400 - likewise
-            sys.exit(1)
-        except json.JSONDecodeError as error:
-            self.logger.error("a configuration file is not valid JSON (line %d, column %d)", error.lineno, error.colno)  # noqa: TRY400
-            sys.exit(1)
-        except UnicodeDecodeError:
-            self.logger.error("a file given on the command line is not UTF-8 text")  # noqa: TRY400 - likewise
-            sys.exit(1)
-        except FileNotFoundError as error:
-            self.logger.error("%s does not exist", error.filename or error)  # noqa: TRY400 - likewise
-            sys.exit(1)
+        except (click.exceptions.Exit, click.Abort):
+            raise
         except BrokenPipeError:
             leave_output()
+        except Exception as error:
+            sentences = _sentences(error)
+            if sentences is None:
+                raise
+            for sentence in sentences:
+                self.logger.error("%s", sentence)  # noqa: TRY400 - a traceback helps nobody here
+            self.logger.debug("where it came from", exc_info=error)
+            sys.exit(1)
+
+
+def _sentences(error: Exception) -> list[str] | None:
+    """Say what is wrong with what was given on the command line; None: that is for click to say."""
+    if isinstance(error, ConfigValidationError):
+        return list(error.errors)
+    if isinstance(error, InputError):
+        return [str(error)]
+    if isinstance(error, click.BadParameter) and isinstance(getattr(error.param, "type", None), click.File):
+        assert error.param is not None
+        return [f"the {error.param.name} file cannot be read: {error.message}"]
+    if isinstance(error, click.ClickException):
+        return None
+    if isinstance(error, UnicodeDecodeError):
+        return ["a file given on the command line is not UTF-8 text"]
+    return [f"an error inside the tap ({type(error).__name__}): report it, with the log of LOGLEVEL=DEBUG"]
+
+
+@contextmanager
+def reading_config(path: str) -> Iterator[None]:
+    """Say in plain words what is wrong with a configuration file.
+
+    Raises:
+        InputError: The file cannot be used.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"the configuration file {path} does not exist") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"the configuration file {path} is not UTF-8 text") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the configuration file {path} is not valid JSON{_place(error)}") from error
+    except TypeError as error:
+        raise InputError(f"the configuration file {path} holds no JSON object") from error
+    except (OSError, RuntimeError) as error:
+        said = getattr(error, "strerror", None) or "no path is given"
+        raise InputError(f"the configuration file {path} cannot be read: {said}") from error
+
+
+def _place(error: Exception) -> str:
+    line, column = getattr(error, "lineno", None), getattr(error, "colno", None)
+    return "" if line is None else f" (line {line}, column {column})"
 
 
 def leave_output() -> None:
@@ -74,9 +122,8 @@ def read_json(kind: str, text: str) -> Any:
     """
     try:
         value = json.loads(text)
-    except ValueError as error:
-        where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise InputError(f"the {kind} file is not valid JSON{where}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the {kind} file is not valid JSON{_place(error)}") from error
     if not isinstance(value, dict):
         raise InputError(f"the {kind} file holds no JSON object")
     return value

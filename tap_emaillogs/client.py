@@ -6,6 +6,7 @@ import contextlib
 import email.utils
 import itertools
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _LONGEST_RETRY_WAIT = 60.0
 _LONGEST_RETRY_AFTER = 900.0
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
 _LONGEST_QUOTE = 300
 """So much of a vendor's own words goes into a message."""
 
@@ -100,7 +102,8 @@ def decode(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        text = json.dumps(json.loads(body.decode("utf-8-sig", "replace")), ensure_ascii=False)
+        # NaN and the infinities are no JSON, but some write them: as text they harm nobody.
+        text = json.dumps(json.loads(body.decode("utf-8-sig", "replace"), parse_constant=str), ensure_ascii=False)
         return json.loads(text.encode("utf-8", "replace"))
 
 
@@ -126,24 +129,44 @@ class ApiClient:
         connections: int,
     ) -> None:
         self.auth, self.budget, self.clock, self.redact, self.label = auth, budget, clock, redact, label
-        self._logger, self._vendor_message = logger, vendor_message
-        self._timeout, self._max_tries = timeout, max_tries
+        self._logger, self.vendor_message = logger, vendor_message
+        self._timeout, self.max_tries = timeout, max_tries
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
         self._session.auth = _no_netrc  # requests would let a ~/.netrc replace the Authorization header
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=max(4, connections)))
 
-    def send(self, request: HTTPRequest, meter: Meter, *, as_json: bool = False, authorize: bool = True) -> Reply:
+    def send(
+        self,
+        request: HTTPRequest,
+        meter: Meter,
+        *,
+        as_json: bool = False,
+        authorize: bool = True,
+        unless: Callable[[], Any] | None = None,
+    ) -> Reply:
         """Send one request until it is answered in JSON, and return the answer.
+
+        `unless` is asked before each further try of a request that is not to take effect twice: what it returns, if
+        not None, is taken as the data of the answer.
 
         Raises:
             VendorError: The vendor refused it, by status or by an error in a 200.
             Unreachable: No usable answer after `max_tries`.
         """
-        return self._retrying(request, meter, self._read_json, as_json=as_json, authorize=authorize)
+        return self._retrying(request, meter, self._read_json, as_json=as_json, authorize=authorize, unless=unless)
 
-    def download(self, request: HTTPRequest, meter: Meter, file: BinaryIO, limit: int) -> Reply:
+    def download(  # noqa: PLR0913 - as `send`, and where to and how much
+        self,
+        request: HTTPRequest,
+        meter: Meter,
+        file: BinaryIO,
+        limit: int,
+        *,
+        as_json: bool = False,
+        authorize: bool = True,
+    ) -> Reply:
         """Write the body of an answer to `file`, from its start, at most `limit` bytes.
 
         Raises:
@@ -160,7 +183,7 @@ class ApiClient:
                 file.write(chunk)
             return Reply(response.status_code, response.headers)
 
-        return self._retrying(request, meter, read, as_json=False, authorize=True)
+        return self._retrying(request, meter, read, as_json=as_json, authorize=authorize)
 
     def _retrying(
         self,
@@ -170,6 +193,7 @@ class ApiClient:
         *,
         as_json: bool,
         authorize: bool,
+        unless: Callable[[], Any] | None = None,
     ) -> Reply:
         renewed = False
         waits: Iterator[float] | None = None
@@ -182,12 +206,14 @@ class ApiClient:
                     raise
                 renewed = True
             except _Retry as error:
-                if attempt >= self._max_tries:
+                if attempt >= self.max_tries:
                     raise Unreachable(f"{error} ({attempt} tries)", error.rule.hint) from error
                 if waits is None:
                     waits = backoff.expo(factor=error.rule.wait, max_value=_LONGEST_RETRY_WAIT)
                     next(waits)
                 self._wait(error, next(waits), attempt)
+                if unless is not None and (found := unless()) is not None:
+                    return Reply(0, {}, data=found)
         raise AssertionError  # pragma: no cover - count() does not end
 
     def _wait(self, error: _Retry, planned: float, attempt: int) -> None:
@@ -242,29 +268,30 @@ class ApiClient:
         body = response.content
         try:
             data = decode(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             kind = response.headers.get("Content-Type", "no content type").split(";")[0]
             rule = Rule(Action.RETRY, "something between here and the vendor may answer in its place: check base_url")
             raise _Retry(f"HTTP {response.status_code} without valid JSON ({kind}, {len(body)} bytes)", rule) from error
-        message = self._vendor_message(data)
+        message = self.vendor_message(data)
         if message is not None:
-            quoted = self._quote(message)
+            quoted = self.quote(message)
             raise VendorError(f"the vendor answers with an error: {quoted}", status=response.status_code, text=message)
         return Reply(response.status_code, response.headers, body, data)
 
     def _refusal(self, response: requests.Response, rule: Rule) -> Exception:
         message = None
         # An error page that is no JSON, or cut: the status says enough.
-        with contextlib.suppress(ValueError, requests.RequestException):
-            message = self._vendor_message(decode(response.content))
-        said = f"HTTP {response.status_code}" + (f": {self._quote(message)}" if message else "")
+        with contextlib.suppress(ValueError, RecursionError, requests.RequestException):
+            message = self.vendor_message(decode(response.content))
+        said = f"HTTP {response.status_code}" + (f": {self.quote(message)}" if message else "")
         if 300 <= response.status_code < 400 and (target := response.headers.get("Location")):
-            said += f" to {self._quote(target)}"
+            said += f" to {self.quote(target)}"
         if rule.action is Action.RETRY:
             return _Retry(said, rule, retry_after(response.headers, self.clock.now()), response.status_code)
         return VendorError(said, rule.hint, status=response.status_code, text=message or "")
 
-    def _quote(self, text: str) -> str:
+    def quote(self, text: str) -> str:
+        """Return a vendor's words as they may stand in a message: on one line, redacted, not too long."""
         line = self.redact(" ".join(text.split()))
         return line if len(line) <= _LONGEST_QUOTE else line[:_LONGEST_QUOTE] + "…"
 
@@ -284,10 +311,10 @@ def _cause(error: BaseException) -> str:
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Read `Retry-After`, in seconds or as an HTTP date; None where it is absent or unreadable."""
     value = headers.get("Retry-After", "").strip()
-    if value.isdigit():
+    if _SECONDS.fullmatch(value):
         return float(value)
     try:
         moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -13,28 +14,29 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+_RECENT = 4
+"""Day and night differ: only the windows read last tell how dense the next one is."""
 _MOST_PARTS = 64
 """No more parts at once: an estimate that wants more is a guess from a burst."""
 
 
 class Density:
-    """Records per time, learnt from windows already read; shared by the workers of one endpoint."""
+    """Records per time, learnt from the windows read last; shared by the workers of one endpoint."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._records = 0
-        self._time = timedelta()
+        self._recent: deque[tuple[int, timedelta]] = deque(maxlen=_RECENT)
 
     def learn(self, window: Window, records: int) -> None:
         """Take a completely read window into account."""
         with self._lock:
-            self._records += records
-            self._time += window.length
+            self._recent.append((records, window.length))
 
     def expect(self, length: timedelta) -> float | None:
         """Estimate the records in so much time; None while nothing is known."""
         with self._lock:
-            return None if not self._time else self._records * (length / self._time)
+            time = sum((length for _, length in self._recent), timedelta())
+            return sum(records for records, _ in self._recent) * (length / time) if time else None
 
 
 def seen_region(window: Window, times: Sequence[datetime]) -> Window:

@@ -12,6 +12,7 @@ from tap_emaillogs.records import json_text
 from tap_emaillogs.windows import Need, Window, need, plan
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
@@ -73,6 +74,7 @@ class Endpoint:
         self.memory = Memory(self.state.notes, lambda: self.changed(self))
         self._edge: dict[tuple[Any, ...], str] = {}
         self._edge_time: datetime | None = None
+        self._unwritten: list[threading.Event] = []
 
     @property
     def id(self) -> tuple[str, str, str]:
@@ -86,14 +88,17 @@ class Endpoint:
 
     def plan(self) -> None:
         """Lay out this run's windows, and note what the vendor no longer keeps."""
+        first = any(consumer.bookmark.progress.bookmark is None for consumer in self.consumers)
         needs = [self._need(consumer) for consumer in self.consumers]
-        reason = self.stream.postponed(self.memory, self.now)
-        pinned = [] if all(n.forward is None for n in needs) else self.stream.pinned(self.memory)
+        nothing = all(n.forward is None and not n.revisits for n in needs)
+        pinned = [] if nothing else self.stream.pinned(self.memory)
+        windows = plan(needs, self.policy, pinned)
+        since = None if first else min((n.bookmark for n in needs if n.bookmark is not None), default=None)
+        reason = self.stream.postponed(since, self.now) if windows else None
         if reason is not None:
-            self.warnings.append(reason)
-            return
-        for window in plan(needs, self.policy, pinned):
-            self.slots.append(Slot(Reading(window, self.memory)))
+            self.stream.logger.info("%s: %s", self, reason)
+            windows = [window for window in windows if window in pinned]  # what lives at the vendor is still taken up
+        self.slots.extend(Slot(Reading(window, self.memory)) for window in windows)
 
     def _need(self, consumer: Consumer) -> Need:
         bookmark = consumer.bookmark
@@ -151,7 +156,8 @@ class Endpoint:
         place = self.slots.index(slot)
         del self.slots[place]
         for number, reading in enumerate(slot.reading.parts(result.windows)):
-            self.slots.insert(place + number, Slot(reading))
+            known = result.outcomes.get(reading.window)
+            self.slots.insert(place + number, Slot(reading, submitted=known is not None, result=known))
 
     def ready(self) -> Slot | None:
         """Return the window to be written next, if it has been read."""
@@ -175,12 +181,11 @@ class Endpoint:
         edge: dict[tuple[Any, ...], str] = {}
         watch = bool(self.stream.time_columns)
         for record in outcome.records:
-            if watch and (before or self.stream.at_edge(record, reading.window)):
-                key = tuple(record[name] for name in self.stream.primary_keys)
-                content = json_text(record)
-                if before.get(key) == content:
-                    continue
-                edge[key] = content
+            key = tuple(record[name] for name in self.stream.primary_keys)
+            if key in before and before[key] == json_text(record):
+                continue
+            if watch and self.stream.at_edge(record, reading.window):
+                edge[key] = json_text(record)
             yield record
         self._edge, self._edge_time = edge, reading.window.end
 
@@ -192,7 +197,7 @@ class Endpoint:
         if outcome.status == "complete":
             self.rows.extend(self._row(filled, "complete") for filled in self.state.note_complete(reading.window))
         for consumer in self.consumers:
-            consumer.bookmark.advance(reading.window, self.policy.revisits, self.now)
+            consumer.bookmark.advance(reading.window, self.policy.revisits, outcome.as_of or self.now)
 
     def note(self, reading: Reading, outcome: Outcome, count: int | None = None) -> None:
         """Enter a window into the ledger, and remember it where it is not complete."""
@@ -212,10 +217,17 @@ class Endpoint:
 
     def keep_notes(self) -> None:
         """Bring what the workers noted into STATE."""
-        notes = self.memory.snapshot()
+        notes, waiting = self.memory.snapshot()
+        self._unwritten.extend(waiting)
         if notes != self.state.notes:
             self.state.notes = notes
             self.state.save()
+
+    def notes_written(self) -> None:
+        """Tell the workers that the STATE with their notes is out."""
+        waiting, self._unwritten = self._unwritten, []
+        for written in waiting:
+            written.set()
 
     def take_rows(self) -> list[Record]:
         """Hand out the ledger rows that wait."""

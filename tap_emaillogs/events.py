@@ -1,19 +1,224 @@
-"""`email_events`: one vocabulary for all vendors, derived from records already read."""
+"""`email_events`: one vocabulary for all vendors, derived from records already read.
+
+How a vendor takes part (`providers/jetemail.py` is an example with all of it):
+
+1. Its mapping is data: a `MappingTable` per field that tells what happened, one `Meaning` for each value that the
+   vendor documents. `why` goes into `docs/email_events.md`. Values are looked up without regard to case, and `_`, `-`
+   and blanks are the same, so `Soft bounce` and `soft_bounce` are one.
+
+       STATUSES = MappingTable("`status`", {
+           "Hard bounce": Meaning("bounced", "The receiving server refuses for good.", bounce_class="hard"),
+           "Process failed": Meaning("failed", "…", reject_reason="other"),
+       }, streams=("zeptomail_mail_logs",), at="the row's own date")
+
+2. The provider names its tables, `mappings = (STATUSES,)`: documentation, tests and warnings go by them.
+3. `Provider.events(stream, record)` yields one `EventRow.event(…)` for each thing that happened:
+
+       row = EventRow("zeptomail", stream, record, key=record["row_id"], message_id=record["message_id"],
+                      recipient=record["recipient"] or record["to"], sender=record["from"], subject=record["subject"])
+       yield row.event(STATUSES, record["status"], own={}, at=record["event_at"], reason=record["reason"])
+
+`own` are the fields that tell the event from the row's others, under a name that tells its kind: `{"open": {…}}`;
+`{}` where the row is the event. They must be declared fields that stay the same when the row is read again. With
+provider, account and `key` they make `event_id`; exact twins within a row are numbered by the `EventRow`, so make one
+per record. A key of several parts is a tuple, `key=(record["messageId"], record["to"])`; its first part becomes
+`provider_event_id`.
+
+`recipient` and `sender` may be `"Name" <a@b>`; the domain and the SMTP codes are found here. A value that no table
+has becomes `unknown`, stays verbatim in `provider_event`, and the stream warns of it once per run: yield it like any
+other. What the vendor does not say is left out, which makes it null.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from singer_sdk import Stream, StreamSchema
 
+from tap_emaillogs import addresses, smtp
+from tap_emaillogs.records import canonical, twin_key
 from tap_emaillogs.stream import SCHEMAS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
 
+    from tap_emaillogs.provider import Provider
     from tap_emaillogs.records import Record
+
+EventType = Literal[
+    "queued",
+    "sent",
+    "delivered",
+    "deferred",
+    "bounced",
+    "rejected",
+    "failed",
+    "opened",
+    "clicked",
+    "complained",
+    "unsubscribed",
+    "subscribed",
+    "unknown",
+]
+BounceClass = Literal["hard", "soft", "undetermined"]
+RejectReason = Literal["invalid", "bounced", "timed_out", "blocked", "spam", "virus", "unsubscribed", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a vendor's value becomes, and why."""
+
+    event_type: EventType
+    why: str
+    bounce_class: BounceClass | None = None
+    reject_reason: RejectReason | None = None
+
+    def __post_init__(self) -> None:
+        if (self.bounce_class is not None) != (self.event_type == "bounced"):
+            raise ValueError(f"{self.event_type} with bounce_class {self.bounce_class}")
+        if (self.reject_reason is not None) != (self.event_type in {"rejected", "failed"}):
+            raise ValueError(f"{self.event_type} with reject_reason {self.reject_reason}")
+
+
+UNKNOWN = Meaning("unknown", "No table of this vendor has the value.")
+
+
+class MappingTable:
+    """What each value of one field of a vendor becomes.
+
+    Args:
+        field: The field, in words for the documentation.
+        meanings: The vendor's values, in the order of its documentation.
+        streams: The streams that have the field.
+        at: Where `event_at` comes from, in words for the documentation.
+        cases: What has a meaning without a value of the field, in words for the documentation.
+    """
+
+    def __init__(
+        self,
+        field: str,
+        meanings: Mapping[str, Meaning],
+        *,
+        streams: Sequence[str],
+        at: str,
+        cases: Mapping[str, Meaning] | None = None,
+    ) -> None:
+        self.field, self.meanings, self.streams, self.at = field, dict(meanings), tuple(streams), at
+        self.cases = dict(cases or {})
+        self._folded = {_fold(value): meaning for value, meaning in meanings.items()}
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, str) and _fold(value) in self._folded
+
+    def __getitem__(self, value: str | None) -> Meaning:
+        """Return what a value becomes; `UNKNOWN` when the table does not have it."""
+        if value is None:
+            return UNKNOWN
+        return self.meanings.get(value) or self._folded.get(_fold(value), UNKNOWN)
+
+
+def _fold(value: str) -> str:
+    return re.sub(r"[\s_-]+", " ", value).strip().casefold()
+
+
+class EventRow:
+    """Makes the events of one raw record: what they share, and a key for each."""
+
+    __slots__ = ("_base", "_identity", "_seen")
+
+    def __init__(  # noqa: PLR0913 - columns, all by name
+        self,
+        provider: str,
+        stream: str,
+        record: Record,
+        *,
+        key: str | tuple[str | None, ...],
+        message_id: str | None = None,
+        recipient: str | None = None,
+        sender: str | None = None,
+        subject: str | None = None,
+    ) -> None:
+        parts = key if isinstance(key, tuple) else (key,)
+        account = record["account"]
+        self._identity = canonical({"": [provider, account, *parts]}, ("",))
+        self._seen: dict[bytes, int] = {}
+        recipient = addresses.bare(recipient)
+        self._base: Record = {
+            "event_id": "",
+            "provider": provider,
+            "account": account,
+            "stream": stream,
+            "provider_event_id": parts[0],
+            "message_id": message_id,
+            "recipient": recipient,
+            "recipient_domain": addresses.domain(recipient),
+            "sender": addresses.bare(sender),
+            "subject": subject,
+        }
+
+    def event(  # noqa: PLR0913 - columns, all by name
+        self,
+        table: MappingTable | Meaning,
+        provider_event: str | None,
+        *,
+        own: Mapping[str, Any],
+        at: str | None,
+        recipient: str | None = None,
+        reason: str | None = None,
+        smtp_response: str | None = None,
+        reply: smtp.Reply | None = None,
+        url: str | None = None,
+        user_agent: str | None = None,
+        ip: str | None = None,
+        country: str | None = None,
+    ) -> Record:
+        """Return one event.
+
+        Args:
+            table: Where `provider_event` is looked up, or a meaning already found.
+            provider_event: The vendor's own word, verbatim.
+            own: The fields that tell this event from the row's others (see above).
+            at: When it happened, RFC 3339 UTC.
+            recipient: Whom it is about, where that is not the row's recipient.
+            reason: The vendor's explanation.
+            smtp_response: The server's answer, verbatim; its codes are taken from it.
+            reply: The codes, where they come from elsewhere.
+            url: The link that was clicked.
+            user_agent: The recipient's client.
+            ip: The recipient's address, never a mail server's.
+            country: The recipient's, as the vendor names it.
+        """
+        meaning = table[provider_event] if isinstance(table, MappingTable) else table
+        codes = smtp.parse(smtp_response) if reply is None else reply
+        content = self._identity + canonical(own, tuple(own)) if own else self._identity
+        place = self._seen.get(content, 0)
+        self._seen[content] = place + 1
+        event = {
+            **self._base,
+            "event_id": twin_key(content, place),
+            "event_type": meaning.event_type,
+            "bounce_class": meaning.bounce_class,
+            "reject_reason": meaning.reject_reason,
+            "provider_event": provider_event,
+            "reason": reason or None,
+            "smtp_response": smtp_response or None,
+            "smtp_code": codes.code,
+            "smtp_enhanced_code": codes.enhanced,
+            "url": url or None,
+            "user_agent": user_agent or None,
+            "ip": ip or None,
+            "country": country or None,
+            "event_at": at,
+        }
+        if recipient:
+            event["recipient"] = addresses.bare(recipient)
+            event["recipient_domain"] = addresses.domain(event["recipient"])
+        return event
 
 
 class EmailEvents(Stream):
@@ -23,6 +228,10 @@ class EmailEvents(Stream):
     schema: ClassVar[StreamSchema[str]] = StreamSchema(SCHEMAS)
     primary_keys = ("event_id",)
     replication_key = "event_at"
+
+    def __init__(self, tap: Tap) -> None:
+        super().__init__(tap)
+        self._warned: set[tuple[str, str | None]] = set()
 
     @property
     def partitions(self) -> list[dict[str, Any]]:
@@ -38,3 +247,27 @@ class EmailEvents(Stream):
 
     def _increment_stream_state(self, latest_record: Record, *, context: Context | None = None) -> None:
         """Do nothing: bookmarks are window ends."""
+
+    def deriving(self, provider: Provider, stream: str) -> Callable[[Record], Iterable[Record]]:
+        """Return what makes events of a record of `stream`, and warns once of each value that has no mapping."""
+
+        def derive(record: Record) -> list[Record]:
+            events = list(provider.events(stream, record))
+            for event in events:
+                if event["event_type"] == "unknown":
+                    self._warn(provider, stream, event["provider_event"])
+            return events
+
+        return derive
+
+    def _warn(self, provider: Provider, stream: str, value: str | None) -> None:
+        if (provider.name, value) in self._warned or any(value in table for table in provider.mappings):
+            return
+        self._warned.add((provider.name, value))
+        said = "no status" if value is None else f"the status {addresses.ADDRESS.sub('…', value)[:80]!r}"
+        self.logger.warning(
+            "%s: a record has %s, which this tap has no mapping for; it is `unknown` in email_events and verbatim in "
+            "provider_event",
+            stream,
+            said,
+        )

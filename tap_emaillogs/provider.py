@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from singer_sdk.typing import Property
 
     from tap_emaillogs.client import ApiClient, Auth
+    from tap_emaillogs.events import MappingTable
     from tap_emaillogs.records import Record
     from tap_emaillogs.stream import LogStream
 
@@ -34,6 +35,8 @@ class Provider(ABC):
     streams: ClassVar[tuple[type[LogStream], ...]]
     event_sources: ClassVar[tuple[str, ...]] = ()
     """Streams that can feed `email_events`, the preferred one first; one of them does."""
+    mappings: ClassVar[tuple[MappingTable, ...]] = ()
+    """What the vendor's values become in `email_events`."""
 
     def defaults_for(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002 - for the vendors
         """Return the defaults of an account with these settings."""

@@ -13,6 +13,7 @@ from tap_emaillogs.timestamps import millis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
 
     from tap_emaillogs.records import Record
     from tap_emaillogs.windows import Window
@@ -23,24 +24,37 @@ Status = Literal["complete", "truncated", "unavailable", "pending", "failed"]
 class Memory:
     """What an endpoint of an account remembers: within a run its density, from run to run what lives at the vendor.
 
-    `notes` go into STATE (JSON only); call `saved` after changing them. Workers may do both.
+    `notes` go into STATE (JSON only); call `saved` after changing them. Workers may do both, and wait for the STATE.
     """
 
     def __init__(self, notes: Mapping[str, Any], on_change: Callable[[], None]) -> None:
         self.density = Density()
+        self.cut_is_proven: bool | None = None
+        """Whether this vendor was seen to cut a full answer at its end; None: not tried yet."""
         self.lock = threading.RLock()
         self.notes = copy.deepcopy(dict(notes))
         """To be read and changed with `lock` held."""
         self._on_change = on_change
+        self._waiting: list[threading.Event] = []
 
-    def saved(self) -> None:
-        """Have the notes written to STATE as soon as the writer is free."""
-        self._on_change()
-
-    def snapshot(self) -> dict[str, Any]:
-        """Return a copy of the notes."""
+    def saved(self) -> threading.Event:
+        """Have the notes written to STATE as soon as the writer is free; the event is set once that STATE is out."""
+        written = threading.Event()
         with self.lock:
-            return copy.deepcopy(self.notes)
+            self._waiting.append(written)
+        self._on_change()
+        return written
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the notes hold something that STATE does not."""
+        return bool(self._waiting)
+
+    def snapshot(self) -> tuple[dict[str, Any], list[threading.Event]]:
+        """Return a copy of the notes, and the events to set once it is written."""
+        with self.lock:
+            waiting, self._waiting = self._waiting, []
+            return copy.deepcopy(self.notes), waiting
 
 
 @dataclass
@@ -72,6 +86,8 @@ class Outcome:
     reported_total: int | None = None
     reason: str | None = None
     """Why the window is not complete, in words for the ledger."""
+    as_of: datetime | None = None
+    """The moment that the records show, where that lies before this run."""
     on_commit: Callable[[], None] | None = None
     """Called when the records are out, before the STATE that says so; may change the endpoint's notes."""
     on_written: Callable[[], None] | None = None
@@ -82,6 +98,8 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Split:
-    """The window holds more than can be read at once: read these instead."""
+    """The window holds more than can be read at once: read these instead, in the order of time."""
 
     windows: list[Window]
+    outcomes: Mapping[Window, Outcome] = field(default_factory=dict)
+    """What is known already of some of them."""

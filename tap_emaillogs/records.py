@@ -12,13 +12,17 @@ import msgspec
 from tap_emaillogs import timestamps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Record = dict[str, Any]
 _Convert = Any  # Callable[[Any, str, dict[str, Any]], Any]
 
 EXTRA = "extra_fields"
 _UNFIT = object()
+_INTEGERS = 1 << 63
+"""Databases hold whole numbers of 64 bits; a larger one would stop a load."""
+encode = msgspec.json.Encoder(enc_hook=str).encode
+_decode = msgspec.json.Decoder().decode
 _encode_sorted = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
 
 
@@ -59,6 +63,7 @@ class Normaliser:
         self.own = frozenset({*own, EXTRA})
         properties = {name: spec for name, spec in schema["properties"].items() if name not in self.own}
         self._converters: dict[str, _Convert] = {name: _converter(spec) for name, spec in properties.items()}
+        self._texts = frozenset(name for name, spec in properties.items() if _is_text(spec))
         self._blank = dict.fromkeys(schema["properties"])
 
     @property
@@ -70,8 +75,11 @@ class Normaliser:
         """Return the record of a row; the tap's own columns are null until the stream fills them."""
         record = dict(self._blank)
         extra: dict[str, Any] = {}
-        converters = self._converters
+        converters, texts = self._converters, self._texts
         for name, value in row.items():
+            if type(value) is str and name in texts and "\x00" not in value:
+                record[name] = value
+                continue
             convert = converters.get(name)
             if convert is None:
                 extra[without_nul(name)] = without_nul(value)
@@ -92,6 +100,10 @@ def _converter(spec: Mapping[str, Any]) -> _Convert:
     if kind == "object":
         return _object(spec["properties"]) if spec.get("properties") else _checked(_free_object)
     return _checked(_SCALARS[kind])
+
+
+def _is_text(spec: Mapping[str, Any]) -> bool:
+    return "string" in spec["type"] and spec.get("format") != "date-time"
 
 
 def _checked(convert: Callable[[Any], Any]) -> _Convert:
@@ -151,7 +163,8 @@ def _integer(value: Any) -> Any:
     if isinstance(value, bool):
         return _UNFIT
     number = int(value)
-    return number if isinstance(value, (int, str)) or number == value else _UNFIT
+    fits = isinstance(value, (int, str)) or number == value
+    return number if fits and -_INTEGERS <= number < _INTEGERS else _UNFIT
 
 
 def _number(value: Any) -> Any:
@@ -188,7 +201,12 @@ _SCALARS: dict[str, Callable[[Any], Any]] = {
 
 def canonical(record: Mapping[str, Any], names: Sequence[str]) -> bytes:
     """Write the named columns so that equal records give equal bytes; null is the same as absent, at every depth."""
-    return _encode_sorted({name: _pruned(record[name]) for name in names if record.get(name) is not None})
+    content = {}
+    for name in names:
+        value = record.get(name)
+        if value is not None:
+            content[name] = _pruned(value) if isinstance(value, (dict, list)) else value
+    return _encode_sorted(content)
 
 
 def _pruned(value: Any) -> Any:
@@ -199,21 +217,41 @@ def _pruned(value: Any) -> Any:
     return value
 
 
-def number_twins(records: Sequence[Record], key: str, identity: Sequence[str]) -> None:
-    """Fill `key` with a digest of the columns `identity`, and of the record's place among exact twins.
+def pack(record: Record, key: str, identity: Sequence[str]) -> tuple[bytes, bytes]:
+    """Return the digest of a record's identity, and the record without its key as JSON: a tenth of the memory."""
+    content = blake2b(canonical(record, identity), digest_size=16).digest()
+    del record[key]
+    return content, encode(record)
 
-    Twins that differ outside their identity are numbered in the order of what differs, never of the answer.
-    """
-    groups: defaultdict[bytes, list[Record]] = defaultdict(list)
-    for record in records:
-        groups[canonical(record, identity)].append(record)
-    for content, twins in groups.items():
-        if len(twins) == 1:
-            twins[0][key] = digest(content)
-            continue
-        twins.sort(key=_encode_sorted)
-        for place, record in enumerate(twins):
-            record[key] = twin_key(content, place)
+
+class Packed:
+    """Records kept as JSON until they are written; may be iterated over more than once."""
+
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        self.lines = lines
+
+    @classmethod
+    def with_twins(cls, rows: Iterable[tuple[bytes, bytes]], key: str) -> Packed:
+        """Give packed rows their key: a digest of their identity and of their place among exact twins.
+
+        Twins that differ outside their identity are numbered in the order of what differs, never of the answer.
+        """
+        groups: defaultdict[bytes, list[bytes]] = defaultdict(list)
+        for content, line in rows:
+            groups[content].append(line)
+        return cls(
+            [
+                b'%s,"%s":"%s"}' % (line[:-1], key.encode(), twin_key(content, place).encode())
+                for content, twins in groups.items()
+                for place, line in enumerate(sorted(twins))
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(_decode, self.lines)
 
 
 def twin_key(content: bytes, place: int) -> str:

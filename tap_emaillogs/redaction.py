@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +26,9 @@ class Redactor:
 
     def add(self, *secrets: str) -> None:
         """Learn more secrets, such as a token just received."""
-        known = {*self._secrets, *(secret for secret in secrets if len(secret) >= _SHORTEST)}
+        given = {secret for secret in secrets if len(secret) >= _SHORTEST}
+        written = {form for secret in given for form in (secret, quote(secret, safe=""), quote_plus(secret))}
+        known = {*self._secrets, *written}
         self._secrets = sorted(known, key=len, reverse=True)  # a secret that holds another goes first
 
     def __call__(self, text: str) -> str:
@@ -43,10 +47,14 @@ class RedactingFilter(logging.Filter):
         self._redact = redact
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Replace the message by its redacted form."""
+        """Replace the message, and the traceback beside it, by their redacted forms."""
         try:
             message = record.getMessage()
         except (TypeError, ValueError):
             message = str(record.msg)
+        if record.exc_info and record.exc_info[1] is not None:
+            lines = traceback.format_exception(record.exc_info[1])
+            record.exc_info, record.exc_text = None, None
+            message += "\n" + "".join(lines).rstrip()
         record.msg, record.args = self._redact(message), None
         return True

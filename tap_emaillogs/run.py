@@ -35,7 +35,7 @@ class Run:
         streams: Mapping[str, Stream],
         writer: LineWriter,
         write_state: Callable[[], None],
-        private: Callable[[str, Record], Record],
+        private: Callable[..., Record],
         clock: Clock,
         ledger: str,
     ) -> None:
@@ -53,11 +53,16 @@ class Run:
         for endpoint in self._endpoints:
             for warning in endpoint.warnings:
                 _logger.warning("%s: %s", endpoint, warning)
-        for item in self._engine.deliveries():
-            if isinstance(item, Delivery):
-                self._write(item)
-            else:
-                self._finish(item)
+        try:
+            for item in self._engine.deliveries():
+                if isinstance(item, Delivery):
+                    self._write(item)
+                else:
+                    self._finish(item)
+        finally:
+            for endpoint in self._endpoints:  # what workers noted last
+                endpoint.keep_notes()
+        self._write_state()
 
     def _write(self, delivery: Delivery) -> None:
         endpoint = delivery.endpoint
@@ -67,10 +72,11 @@ class Run:
             for record in delivery.records():
                 # All are derived before any is written: writing may take fields out of the record.
                 derived = [list(derive(record)) for derive, _ in targets]
+                source = (endpoint.stream.name, record)
                 for records, (_, emitter), name in zip(derived, targets, names, strict=True):
-                    emitter.write_all(self._private(name, item) for item in records)
-                if not delivery.count % _STOP_CHECK and self._clock.stopped:
-                    raise Stopped
+                    emitter.write_all(self._private(name, item, source) for item in records)
+                if not delivery.count % _STOP_CHECK:
+                    self._look_up()
             for _, emitter in targets:
                 emitter.end_window()
             delivery.commit()
@@ -79,15 +85,28 @@ class Run:
         finally:
             delivery.close()
 
+    def _look_up(self) -> None:
+        """See, in the middle of a window, whether the run is ending or a worker has something for STATE."""
+        if self._clock.stopped:
+            raise Stopped
+        noted = [endpoint for endpoint in self._endpoints if endpoint.memory.unsaved]
+        for endpoint in noted:
+            endpoint.keep_notes()
+        if noted:
+            self._write_state()
+        for endpoint in noted:
+            endpoint.notes_written()
+
     def _finish(self, endpoint: Endpoint) -> None:
         """Write ledger rows, then STATE."""
         endpoint.keep_notes()
         rows = endpoint.take_rows()
         emitter = self._emitters.get(self._ledger)
         if emitter is not None:
-            emitter.write_all(rows)
+            emitter.write_all(self._private(self._ledger, row) for row in rows)  # filters may name a recipient
             emitter.end_window()
         self._write_state()
+        endpoint.notes_written()
 
     def report(self) -> int:
         """Say in one line each what failed; return how many failures there were."""

@@ -15,7 +15,7 @@ DEFAULT_ACCOUNT = "default"
 
 COMMON_DEFAULTS: dict[str, Any] = {
     "account": DEFAULT_ACCOUNT,
-    "max_concurrency": 4,
+    "max_concurrency": 2,
 }
 TOP_DEFAULTS: dict[str, Any] = {"on_gap": "warn", "timeout_seconds": 60, "max_tries": 6}
 
@@ -86,7 +86,7 @@ COMMON: tuple[th.Property[Any], ...] = (
         th.NumberType,
         description="Request budget of the account; default: the vendor's published one; 0: no limit.",
     ),
-    th.Property("max_concurrency", th.IntegerType, description="Windows of the account read at the same time (4)."),
+    th.Property("max_concurrency", th.IntegerType, description="Windows of the account read at the same time (2)."),
 )
 
 

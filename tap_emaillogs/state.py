@@ -48,6 +48,8 @@ def check(state: Any, streams: Collection[str]) -> None:
             isinstance(part, dict) and isinstance(part.get("context"), dict) for part in partitions
         ):
             raise StateError(f"the state of stream {name} is damaged")
+        if BOOKMARK in entry:
+            raise StateError(f"the state of stream {name} knows no accounts: it was not written by tap-emaillogs")
         for part in partitions:
             _check_partition(name, part)
 
@@ -57,9 +59,10 @@ def _check_partition(name: str, part: Mapping[str, Any]) -> None:
         _progress(part)
         for entry in part.get(_INCOMPLETE, []):
             Incomplete.load(entry)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        dict(part.get(NOTES, {}))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise StateError(
-            f"the state of stream {name} holds something that is no time: restore an older state"
+            f"the state of stream {name} is damaged (a bookmark, mark or window is no time): restore an older state"
         ) from error
 
 

@@ -14,7 +14,7 @@ from tap_emaillogs import errors, timestamps
 from tap_emaillogs.density import cut, estimate
 from tap_emaillogs.pagination import Page
 from tap_emaillogs.reading import Outcome, Split
-from tap_emaillogs.records import Normaliser, json_text, number_twins
+from tap_emaillogs.records import Normaliser, Packed, encode, pack
 from tap_emaillogs.windows import Window, equal_parts
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ _ATTEMPTS = 3
 """How often a window is read whose pages moved, were refused or were fewer than announced."""
 _MOST_SPLITS_AFTER_REFUSAL = 6
 """A vendor that still refuses to page after so many splits is not refusing because of size."""
+
+
+Taken = tuple[Any, bytes]
+"""A row's identity, hashable, and its record as JSON; without its key where that depends on exact twins."""
 
 
 class LogStream(RESTStream[Any]):
@@ -132,8 +136,11 @@ class LogStream(RESTStream[Any]):
         """How many windows of this endpoint may be read at the same time."""
         return int(self.account.settings["max_concurrency"])
 
-    def postponed(self, memory: Memory, now: datetime) -> str | None:  # noqa: ARG002 - for streams with jobs
-        """Say why this endpoint is left for a later run; None: it is not."""
+    def postponed(self, since: datetime | None, now: datetime) -> str | None:  # noqa: ARG002 - for streams with jobs
+        """Say why this endpoint is left for a later run; None: it is not.
+
+        `since` is how far it was read; None where something is to be read for the first time.
+        """
         return None
 
     def pinned(self, memory: Memory) -> list[Window]:  # noqa: ARG002 - likewise
@@ -152,8 +159,8 @@ class LogStream(RESTStream[Any]):
         Raises:
             ReadError: It could not be read at all.
         """
-        kept: dict[Any, Mapping[str, Any]] = {}
-        rows: list[Mapping[str, Any]] = []
+        kept: dict[Any, Taken] = {}
+        rows: list[Taken] = []
         total: int | None = None
         trouble = ""
         for attempt in range(_ATTEMPTS):
@@ -177,17 +184,15 @@ class LogStream(RESTStream[Any]):
             trouble = f"the vendor counts {total} rows and gives {len(rows)}"
         return self.give_up(reading, list(kept.values()) if self.row_key else rows, total, trouble)
 
-    def _merge(self, kept: dict[Any, Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    def _merge(self, kept: dict[Any, Taken], rows: Sequence[Taken]) -> list[Taken]:
         """Gather the rows of all attempts by the vendor's key, the newest version of each."""
         if not self.row_key:
             return list(rows)
-        for row in rows:
-            key = tuple(row.get(name) for name in self.row_key)
-            kept[json_text(row) if None in key else key] = row
+        kept.update((row[0], row) for row in rows)
         return list(kept.values())
 
-    def _read_pages(self, reading: Reading) -> tuple[list[Mapping[str, Any]], Page, Split | None]:
-        rows: list[Mapping[str, Any]] = []
+    def _read_pages(self, reading: Reading) -> tuple[list[Taken], Page, Split | None]:
+        rows: list[Taken] = []
         page = Page(())
         paginator = self.get_new_paginator()
         context = {"account": self.account.label, "window": reading.window}
@@ -199,32 +204,31 @@ class LogStream(RESTStream[Any]):
                     raise errors.PageRefused(f"page {paginator.count + 1}: {error}", error.hint) from error
                 raise
             before, page = page, self.parse_page(reply.data)
-            if not paginator.count and (windows := self.split_windows(reading, page)):
-                return rows, page, Split(windows)
+            if not paginator.count and (split := self.split(reading, page)):
+                return rows, page, split
             if paginator.count:
                 self.check_follows(before, page)
             seen = paginator.count
             paginator.advance(page)
             if paginator.count > seen:
-                rows.extend(page.rows)
+                rows.extend(self.take(self.inside(reading.window, page.rows)))
         return rows, page, None
 
     def check_follows(self, before: Page, page: Page) -> None:
         """Compare a page with the one before it; a stream whose pages can shift raises `PageRefused`."""
 
-    def split_windows(self, reading: Reading, page: Page) -> list[Window] | None:
+    def split(self, reading: Reading, page: Page) -> Split | None:
         """Decide on the first page whether the window is to be split, and where; None: read on."""
         window = reading.window
         if window.length <= self.unit:
             return None
         if page.capped:
-            target = int(self.answer_limit(page) * self.density_target)
+            target = max(1, int(self.answer_limit(page) * self.density_target))
             times = self.times(page.rows)
-            return cut(
-                window, times, max(estimate(window, times, reading.memory.density), target + 1), target, self.unit
-            )
+            total = max(estimate(window, times, reading.memory.density), target + 1)
+            return Split(cut(window, times, total, target, self.unit))
         if page.total is not None and page.total > 2 * self.rows_per_window:
-            return equal_parts(window, -(-page.total // self.rows_per_window), self.unit)
+            return Split(equal_parts(window, -(-page.total // self.rows_per_window), self.unit))
         return None
 
     def answer_limit(self, page: Page) -> int:
@@ -252,30 +256,43 @@ class LogStream(RESTStream[Any]):
     def outcome(
         self,
         reading: Reading,
-        rows: Sequence[Mapping[str, Any]],
+        rows: Sequence[Taken],
         total: int | None = None,
         *,
         truncated: str | None = None,
     ) -> Outcome:
-        """Make records of rows, and remember how dense they were."""
-        rows = self.inside(reading.window, rows)
+        """Close a window whose rows were taken, and remember how dense they were."""
         reading.memory.density.learn(reading.window, len(rows))
-        return Outcome(self.records(rows), "truncated" if truncated else "complete", total, truncated)
+        lines = [line for _, line in rows]
+        records = Packed(lines) if self.twin_key is None else Packed.with_twins(rows, self.twin_key)
+        return Outcome(records, "truncated" if truncated else "complete", total, truncated)
+
+    def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Taken]:
+        """Make records of a page's rows, packed until the window is whole; each beside what identifies it.
+
+        That is the vendor's key, or, where there is none, a digest of the row's identity.
+        """
+        if self.twin_key is not None:
+            return [pack(self.record(row), self.twin_key, self.identity) for row in rows]
+        taken = []
+        for row in rows:
+            record = self.record(row)
+            key = tuple(row.get(name) for name in self.row_key)
+            line = encode(record)
+            taken.append((line if None in key else key, line))
+        return taken
 
     def inside(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
         """Leave out rows that were asked for beyond the window's edges, and that its neighbours show."""
         return rows
 
-    def records(self, rows: Iterable[Mapping[str, Any]]) -> list[Record]:
-        """Return the records of a whole window's rows, keys included."""
-        records = [self.normalise(self.prepare(row)) for row in rows]
-        for record in records:
-            record["account"] = self.account.label
-            for name in self.row_key:
-                record[name] = "" if record[name] is None else record[name]
-        if self.twin_key:
-            number_twins(records, self.twin_key, self.identity)
-        return records
+    def record(self, row: Mapping[str, Any]) -> Record:
+        """Return the record of a row."""
+        record = self.normalise(self.prepare(row))
+        record["account"] = self.account.label
+        for name in self.row_key:
+            record[name] = "" if record[name] is None else record[name]
+        return record
 
     def prepare(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """Bring a row to the schema's names, where the vendor has several forms of it."""

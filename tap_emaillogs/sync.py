@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tap_emaillogs.reading import Reading
     from tap_emaillogs.records import Record
 
-_MOST_THREADS = 64
+_MOST_THREADS = 256
+"""Many of them only wait for jobs at a vendor; none of these may keep another endpoint from being read."""
 _logger = logging.getLogger("tap-emaillogs.sync")
 _Arrival = tuple["Endpoint", "Slot | None", "Outcome | Split | Exception | None"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_emaillogs import accounts, cli, state
+from tap_emaillogs import accounts, checks, cli, state
 from tap_emaillogs import config as configuration
 from tap_emaillogs.clock import Clock, Stopped
 from tap_emaillogs.emit import LineWriter
@@ -49,14 +49,13 @@ class TapEmailLogs(Tap):
     def __init__(self, *, config: dict[str, Any] | None = None, parse_env_config: bool = False, **kwargs: Any) -> None:
         given = configuration.nested(config or {})
         if parse_env_config:
-            for key, value in configuration.from_environment(self._full_schema(), "TAP_EMAILLOGS_").items():
-                both = isinstance(value, dict) and isinstance(given.get(key), dict)
-                given[key] = {**given[key], **value} if both else value
+            given = configuration.merged(given, configuration.from_environment(self._full_schema(), "TAP_EMAILLOGS_"))
         given = configuration.coerced(given, self._full_schema())
         self.clock = self.clock_class()
         self.redact = Redactor(configuration.secrets(given, self._full_schema()))
         self._signal: int | None = None
         self._engine: Engine | None = None
+        self._noting: Engine | None = None
         super().__init__(config=given, **kwargs)
 
     @classmethod
@@ -66,7 +65,7 @@ class TapEmailLogs(Tap):
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the configuration in words that never hold a value of it."""
-        found = configuration.mistakes(dict(self.config), self._full_schema(), PROVIDERS)
+        found = checks.mistakes(dict(self.config), self._full_schema(), PROVIDERS)
         if not found and not any(provider.name in self.config for provider in PROVIDERS):
             names = ", ".join(provider.name for provider in PROVIDERS)
             found = [f"no provider is configured: give at least one of {names} with its key"]
@@ -154,8 +153,9 @@ class TapEmailLogs(Tap):
 
     def _events_consumer(self, stream: LogStream, account: Account) -> Consumer:
         events = self.streams[EmailEvents.name]
+        assert isinstance(events, EmailEvents)
         bookmark = Bookmark(events, _endpoint_context(account, stream))
-        return Consumer(events, bookmark, lambda record: account.provider.events(stream.name, record))
+        return Consumer(events, bookmark, events.deriving(account.provider, stream.name))
 
     def event_contexts(self) -> list[dict[str, Any]]:
         """Return the partitions of `email_events`."""
@@ -169,8 +169,8 @@ class TapEmailLogs(Tap):
         ]
 
     def _notes_changed(self, endpoint: Endpoint) -> None:
-        if self._engine is not None:
-            self._engine.notes_changed(endpoint)
+        if self._noting is not None:
+            self._noting.notes_changed(endpoint)
 
     # Syncing.
 
@@ -200,7 +200,7 @@ class TapEmailLogs(Tap):
         endpoints = self.endpoints(selected)
         if not endpoints:
             self.logger.warning("nothing is read: no selected stream reads a log (sync_windows alone reads nothing)")
-        self._engine = Engine(endpoints, self.clock)
+        self._engine = self._noting = Engine(endpoints, self.clock)
         run = Run(
             endpoints=endpoints,
             engine=self._engine,
@@ -240,14 +240,17 @@ class TapEmailLogs(Tap):
             or dict(context)
             in ({"account": endpoint.id[1]}, _endpoint_context(endpoint.stream.account, endpoint.stream))
         ]
-        engine = Engine(wanted, self.clock)
+        engine = self._noting = Engine(wanted, self.clock)
         for item in engine.deliveries():
             if isinstance(item, Delivery):
                 for record in item.records():
                     for derived in item.endpoint.consumers[0].derive(record):
-                        yield private(stream.name, derived)
+                        yield private(stream.name, derived, (item.endpoint.stream.name, record))
                 item.commit()
                 item.close()
+            else:
+                item.keep_notes()
+                item.notes_written()
         for failure in engine.failures:
             raise failure.error
 
@@ -267,6 +270,17 @@ class TapEmailLogs(Tap):
         command = super().get_singer_command()
         command.__class__ = cli.Command
         return command
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        """Read the configuration files one by one, so that a message can name the one that is wrong."""
+        given = super().cb_config(ctx, param, ())
+        for path in value:
+            with cli.reading_config(path):
+                one = super().cb_config(ctx, param, (path,))
+            given.config |= one.config
+            given.parse_env |= one.parse_env
+        return given
 
     @classmethod
     def invoke(cls, *, state: Any = None, catalog: Any = None, config: Any = None, **kwargs: Any) -> None:

@@ -42,7 +42,10 @@ def parse(value: str, zone: tzinfo = UTC) -> datetime:
     )
     if offset is not None and offset[0] in "+-":
         shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:].lstrip(":") or 0))
-        moment -= shift if offset[0] == "+" else -shift
+        try:
+            moment -= shift if offset[0] == "+" else -shift
+        except OverflowError as error:
+            raise ValueError(f"{value!r} lies outside the calendar") from error
     return moment.astimezone(UTC)
 
 
@@ -57,7 +60,7 @@ def utc_text(value: str) -> str:
         return value
     match = _ISO.fullmatch(value.strip())
     fraction = match.group(7) if match else None
-    return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + "Z"
+    return seconds(moment)[:-1] + (f".{fraction}" if fraction else "") + "Z"
 
 
 def from_epoch(value: float) -> datetime:
@@ -66,8 +69,8 @@ def from_epoch(value: float) -> datetime:
     Raises:
         ValueError: The number is out of range.
     """
-    milliseconds = int(value) if abs(value) > _MILLISECONDS_FROM else round(value * 1000)
     try:
+        milliseconds = int(value) if abs(value) > _MILLISECONDS_FROM else round(value * 1000)
         return EPOCH + timedelta(milliseconds=milliseconds)
     except OverflowError as error:
         raise ValueError(f"{value} is no Unix time") from error
@@ -83,13 +86,13 @@ def epoch_text(value: float) -> str:
 
 def millis(moment: datetime) -> str:
     """Write a time with milliseconds, as STATE and the ledger do: one width, so that text sorts as time does."""
-    moment = moment.astimezone(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def seconds(moment: datetime) -> str:
     """Write a time in whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime: it writes the years before 1000 without their zeros.
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def floor(moment: datetime, unit: timedelta) -> datetime:

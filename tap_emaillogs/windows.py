@@ -100,7 +100,7 @@ def need(policy: Policy, progress: Progress, now: datetime) -> Need:
         return Need(bookmark, None, pulled_back=pulled_back)
 
     gap = None
-    if kept_from is not None and bookmark < kept_from:
+    if kept_from is not None and bookmark < min(kept_from, end):
         gap = Window(bookmark, min(kept_from, end))
         bookmark = gap.end
     oldest = max((moment for moment in (kept_from, policy.start) if moment is not None), default=None)
@@ -199,6 +199,7 @@ def plan(needs: Sequence[Need], policy: Policy, pinned: Iterable[Window] = ()) -
     for stretch in [*leading, *(s for s in stretches if s not in leading)]:
         inside = [pin for pin in pins if pin.start < stretch.end and stretch.start < pin.end]
         tiles = [t for part in subtract(stretch, inside) for t in tile(part, policy.largest, policy.unit)]
-        windows.extend(sorted([*tiles, *inside]))
+        # A pin may reach into several stretches, and is read once.
+        windows.extend(sorted([*tiles, *(pin for pin in inside if pin not in windows)]))
     windows.extend(pin for pin in pins if pin not in windows)
     return windows

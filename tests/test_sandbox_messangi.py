@@ -11,7 +11,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
+from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +135,7 @@ def test_both_documented_errors(play: Play, status: int) -> None:
         answer = ask()
         explain = "The size of the report is too big. Please contact support"
         assert (answer.status_code, answer.json()["explain"]) == (status, explain)
-    assert client.log(**{"from": "2025-07-18T00:00:00.000Z"}).json()["data"]
+    assert client.log(**{"from": "2025-07-12T00:00:00.000Z"}).json()["data"]
 
 
 def test_pages_hold_exactly_what_truth_counts(play: Play) -> None:
@@ -167,8 +167,8 @@ def test_filters(play: Play) -> None:
 def test_bounds(play: Play, bounds: str, expected: int) -> None:
     box, client = play(bounds=bounds)
     rows = [row["date"] for row in box.vendor("messangi").rows()]
-    dates = [date for date in rows if rows.count(date) == 1]
-    answer = client.log(**{"from": dates[5], "to": dates[6]}).json()["data"]
+    first = next(n for n in range(1, 50) if len({*rows[n - 1 : n + 3]}) == 4)
+    answer = client.log(**{"from": rows[first], "to": rows[first + 1]}).json()["data"]
     assert len(answer) == expected
 
 
@@ -234,7 +234,7 @@ def test_reports_come_by_mail(play: Play, attachment: str, place: str) -> None:
         assert client.report(timezone="GMT+2").ok
         with MailBoxUnencrypted(mailbox.host, mailbox.port).login(mailbox.username, "geheim") as imap:
             (mail,) = imap.fetch(AND(date_gte=datetime.now(UTC).date() - timedelta(days=1)), mark_seen=False)
-        name, (head, *rows) = attached(mail.obj)
+        name, (head, *rows) = attached(message_from_bytes(mail.obj.as_bytes(), policy=policy.default))
         assert name.endswith(attachment)
         assert [place == "subject", place == "body", place == "filename"] == [
             "abc123" in text for text in (mail.subject, mail.text, name)
@@ -280,6 +280,6 @@ def test_a_mailbox_shows_what_a_client_did() -> None:
 
 def test_a_wrong_password_is_refused() -> None:
     with Mailbox(password="pässword") as mailbox, MailBoxUnencrypted(mailbox.host, mailbox.port) as imap:
-        with pytest.raises(Exception, match="AUTHENTICATIONFAILED|Invalid"):
+        with pytest.raises(Exception, match="AUTHENTICATIONFAILED"):
             imap.login_utf8(mailbox.username, "other")
         imap.login_utf8(mailbox.username, "pässword")

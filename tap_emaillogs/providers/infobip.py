@@ -6,30 +6,67 @@ Never the reports endpoint: reading a report consumes it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
+from singer_sdk.streams.rest import PageContext
 
-from tap_emaillogs import timestamps
+from tap_emaillogs import smtp, timestamps
 from tap_emaillogs.client import KeyAuth
-from tap_emaillogs.density import cut, estimate
+from tap_emaillogs.density import cut, estimate, seen_region
 from tap_emaillogs.errors import Misunderstood
+from tap_emaillogs.events import EventRow, MappingTable, Meaning
 from tap_emaillogs.pagination import ContinueTokenPaginator, Page, SinglePage
 from tap_emaillogs.provider import Provider
+from tap_emaillogs.reading import Reading, Split
 from tap_emaillogs.stream import LogStream
+from tap_emaillogs.windows import Window, subtract
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context
-    from singer_sdk.streams.rest import HTTPRequest, PageContext
+    from singer_sdk.streams.rest import HTTPRequest
 
     from tap_emaillogs.client import Auth
-    from tap_emaillogs.reading import Reading
-    from tap_emaillogs.windows import Window
+    from tap_emaillogs.records import Record
 
 _SCHEMES = ("app ", "basic ", "ibsso ", "bearer ")
 _RENAMED = {"sender": "from", "destination": "to"}
+
+GROUPS = MappingTable(
+    "`status.groupName`",
+    {
+        "ACCEPTED": Meaning("queued", "Taken in by the vendor; more statuses follow."),
+        "PENDING": Meaning("queued", "On its way."),
+        "UNDELIVERABLE": Meaning(
+            "bounced",
+            "The receiving server refused it; `error.permanent`, where the vendor gives it, tells hard from soft.",
+            bounce_class="undetermined",
+        ),
+        "DELIVERED": Meaning("delivered", "The receiving server took it."),
+        "EXPIRED": Meaning("failed", "Its time to live ended before it could be delivered.", reject_reason="timed_out"),
+        "REJECTED": Meaning(
+            "rejected", "The vendor did not send it: credits, settings, a blocklist.", reject_reason="other"
+        ),
+    },
+    streams=("infobip_email_logs",),
+    at="`doneAt` when the status is final (UNDELIVERABLE, DELIVERED, EXPIRED, REJECTED), else `sentAt`",
+)
+PERMANENT = MappingTable(
+    "`error.permanent`, of UNDELIVERABLE",
+    {
+        "true": Meaning("bounced", "Another try is of no use.", bounce_class="hard"),
+        "false": Meaning("bounced", "Another try may help.", bounce_class="soft"),
+    },
+    streams=("infobip_email_logs",),
+    at="as above",
+)
+_FINAL = frozenset({"UNDELIVERABLE", "DELIVERED", "EXPIRED", "REJECTED"})
+_WITH_REASON = frozenset({"bounced", "failed", "rejected"})
+_CODE_IN_NAME = re.compile(r"(?:^|_)(?:SMTP|EMAIL|EC)_([45][0-5]\d)(?:_([45])_([0-7])_(\d{1,3}))?(?:_|$)")
+"""Error names are not a documented list; one counts as telling a code only where the code can be nothing else."""
 
 
 class EmailLogs(LogStream):
@@ -85,14 +122,54 @@ class EmailLogs(LogStream):
             raise Misunderstood("the answer's `cursor` is no object")
         return Page(rows, token=cursor.get("nextCursor") or None)
 
-    def split_windows(self, reading: Reading, page: Page) -> list[Window] | None:
+    def split(self, reading: Reading, page: Page) -> Split | None:
         """Split on a full answer; by cursor, where the first page promises more than memory should hold."""
-        if page.token and reading.window.length > self.unit:
+        window = reading.window
+        if window.length > self.unit and (page.capped or page.token):
             times = self.times(page.rows)
-            total = estimate(reading.window, times, reading.memory.density)
-            if total > 2 * self.rows_per_window:
-                return cut(reading.window, times, total, self.rows_per_window, self.unit)
-        return super().split_windows(reading, page)
+            total = estimate(window, times, reading.memory.density)
+            kept = self._keep_proven(reading, page.rows) if page.capped else None
+            if total > 2 * self.rows_per_window and (kept or page.token):
+                return Split(cut(window, times, total, self.rows_per_window, self.unit))
+            if kept:
+                return kept
+        return super().split(reading, page)
+
+    def _keep_proven(self, reading: Reading, rows: Sequence[Mapping[str, Any]]) -> Split | None:
+        """Keep the newest (or oldest) stretch of a full answer, and go on beside it.
+
+        That the vendor cuts a full answer off at its old end is nowhere promised. So it is proven once per run: a
+        stretch beside the cut is asked for again, and must show the very same rows.
+        """
+        window, memory = reading.window, reading.memory
+        region = seen_region(window, self.times(rows))
+        start = region.start + self.unit if region.start > window.start else region.start
+        kept = Window(start, region.end)
+        if region == window or kept.start >= kept.end:
+            return None
+        with memory.lock:
+            if memory.cut_is_proven is None:
+                memory.cut_is_proven = self._prove(reading, kept, rows)
+        if not memory.cut_is_proven:
+            return None
+        inside = [row for row in rows if any(moment in kept for moment in self.times([row]))]
+        outcome = self.outcome(Reading(kept, memory), self.take(inside))
+        return Split(sorted([kept, *subtract(window, [kept])]), {kept: outcome})
+
+    def _prove(self, reading: Reading, kept: Window, rows: Sequence[Mapping[str, Any]]) -> bool:
+        times = sorted(moment for moment in self.times(rows) if moment in kept)
+        middle = times[len(times) // 2] if times else kept.end
+        beside_cut = Window(kept.start, middle) if kept.end == reading.window.end else Window(middle, kept.end)
+        context = {"account": self.account.label, "window": beside_cut}
+        again = self.parse_page(self.send(PageContext(context, None), reading.meter).data)
+        return not again.capped and self._keys_in(beside_cut, again.rows) == self._keys_in(beside_cut, rows) != set()
+
+    def _keys_in(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> set[Any]:
+        return {
+            tuple(row.get(name) for name in self.row_key)
+            for row in rows
+            if any(moment in window for moment in self.times([row]))
+        }
 
     def answer_limit(self, page: Page) -> int:  # noqa: ARG002 - the base's signature
         """One answer gives so many rows and no more."""
@@ -145,6 +222,7 @@ class Infobip(Provider):
     }
     streams = (EmailLogs,)
     event_sources = ("infobip_email_logs",)
+    mappings = (GROUPS, PERMANENT)
 
     def defaults_for(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Version 4 allows twice the requests."""
@@ -174,6 +252,46 @@ class Infobip(Provider):
         if data.get("errorCode"):
             return " ".join(str(data[key]) for key in ("errorCode", "description", "action") if data.get(key))
         return None
+
+    def events(self, stream: str, record: Record) -> Iterator[Record]:
+        """One event for the state that the row reports; a later state is another event."""
+        status, error = record["status"] or {}, record["error"] or {}
+        group = status.get("groupName")
+        meaning, permanent = GROUPS[group], error.get("permanent")
+        if meaning.event_type == "bounced" and permanent is not None:
+            meaning = PERMANENT["true" if permanent else "false"]
+        row = EventRow(
+            self.name,
+            stream,
+            record,
+            key=(record["messageId"], record["to"]),
+            message_id=record["messageId"],
+            recipient=record["to"],
+            sender=record["from"],
+        )
+        final = group is not None and group.upper() in _FINAL
+        explained: dict[str, Any] = _explanation(status, error) if meaning.event_type in _WITH_REASON else {}
+        yield row.event(
+            meaning,
+            group,
+            own={"status": {"groupName": group, "name": status.get("name")}},
+            at=(record["doneAt"] if final else None) or record["sentAt"],
+            **explained,
+        )
+
+
+def _explanation(status: Mapping[str, Any], error: Mapping[str, Any]) -> dict[str, Any]:
+    """Return why it failed, and the codes where the error's text or name has them."""
+    if error.get("groupName") == "OK":
+        return {"reason": status.get("description")}
+    name, text = error.get("name"), error.get("description")
+    reply = smtp.parse(text, certain=True)
+    match = _CODE_IN_NAME.search(name or "") if reply == smtp.NO_REPLY else None
+    if match is not None:
+        code, *parts = match.groups()
+        reply = smtp.Reply(int(code), ".".join(parts) if None not in parts and parts[0] == code[0] else None)
+    answer = text if match is None and reply.code is not None else None
+    return {"reason": text or name or status.get("description"), "smtp_response": answer, "reply": reply}
 
 
 PROVIDER = Infobip()

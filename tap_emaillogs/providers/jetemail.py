@@ -11,16 +11,45 @@ from singer_sdk import typing as th
 
 from tap_emaillogs.client import KeyAuth
 from tap_emaillogs.errors import Misunderstood, PageRefused
+from tap_emaillogs.events import EventRow, MappingTable, Meaning
 from tap_emaillogs.pagination import OffsetPaginator, Page, PagePaginator
 from tap_emaillogs.provider import Provider
 from tap_emaillogs.stream import LogStream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
     from tap_emaillogs.client import Auth
+    from tap_emaillogs.records import Record
+
+_NO_ATTEMPT = Meaning("queued", "Taken in, and not yet tried.")
+ATTEMPTS = MappingTable(
+    "`action` of each of `delivery_attempts`",
+    {
+        "QUEUED": Meaning("queued", "Waits for its turn."),
+        "ACCEPTED": Meaning("delivered", "The receiving server took it."),
+        "DEFERRED": Meaning("deferred", "Refused for now; the vendor tries again."),
+        "BOUNCED_HARD": Meaning("bounced", "Refused for good.", bounce_class="hard"),
+        "BOUNCED_SOFT": Meaning("bounced", "Refused for now, and given up.", bounce_class="soft"),
+        "REJECTED": Meaning("rejected", "Not accepted; the vendor names no kind of reason.", reject_reason="other"),
+        "SPAM": Meaning("rejected", "Stopped as spam.", reject_reason="spam"),
+        "VIRUS": Meaning("rejected", "Stopped because of a virus.", reject_reason="virus"),
+    },
+    streams=("jetemail_outbound_logs",),
+    at="the attempt's own `date`; `first_seen` of a row without attempts",
+    cases={"a row without attempts": _NO_ATTEMPT},
+)
+READING = MappingTable(
+    "`opens` and `clicks`",
+    {
+        "opens": Meaning("opened", "One event per entry of `opens`."),
+        "clicks": Meaning("clicked", "One event per entry of `clicks`."),
+    },
+    streams=("jetemail_outbound_logs",),
+    at="the open's or click's own `date`",
+)
 
 
 class OutboundLogs(LogStream):
@@ -100,6 +129,7 @@ class JetEmail(Provider):
     }
     streams = (OutboundLogs,)
     event_sources = ("jetemail_outbound_logs",)
+    mappings = (ATTEMPTS, READING)
 
     def checks(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Check the vendor's limits."""
@@ -123,6 +153,55 @@ class JetEmail(Provider):
         if message:
             return str(message)
         return "success is false" if data.get("success") is False else None
+
+    def events(self, stream: str, record: Record) -> Iterator[Record]:
+        """One event per attempt, open and click; their order in the row means nothing."""
+        row = EventRow(
+            self.name,
+            stream,
+            record,
+            key=record["uid"],
+            message_id=record["message_id"] or record["uid"],
+            recipient=record["receiver"] or record["to_address"],
+            sender=record["sender"] or record["from_address"],
+            subject=record["subject"],
+        )
+        attempts = [attempt for attempt in record["delivery_attempts"] or () if attempt]
+        if not attempts:
+            yield row.event(_NO_ATTEMPT, None, own={"state": "queued"}, at=record["first_seen"])
+        # The row has one reason for all bounces: the latest one's.
+        bounced = max((_moment(attempt) for attempt in attempts if _bounced(attempt)), default="")
+        for attempt in attempts:
+            latest = _bounced(attempt) and _moment(attempt) == bounced
+            yield row.event(
+                ATTEMPTS,
+                attempt.get("action"),
+                own={"attempt": attempt},
+                at=_moment(attempt) or None,
+                recipient=attempt.get("receiver"),
+                reason=record["bounce_reason"] if latest else None,
+                smtp_response=attempt.get("response"),
+            )
+        for kind in READING.meanings:
+            for entry in record[kind] or ():
+                if entry:
+                    yield row.event(
+                        READING,
+                        kind,
+                        own={kind: entry},
+                        at=entry.get("date"),
+                        url=entry.get("original_url"),
+                        user_agent=entry.get("email_client"),
+                        country=entry.get("country"),
+                    )
+
+
+def _moment(attempt: Mapping[str, Any]) -> str:
+    return str(attempt.get("date") or attempt.get("timestamp") or "")
+
+
+def _bounced(attempt: Mapping[str, Any]) -> bool:
+    return ATTEMPTS[attempt.get("action")].event_type == "bounced"
 
 
 PROVIDER = JetEmail()

@@ -5,6 +5,7 @@ https://developers.smtp2go.com/docs/view-account-activity; `docs/providers/smtp2
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
@@ -12,29 +13,46 @@ from singer_sdk import typing as th
 from tap_emaillogs import timestamps
 from tap_emaillogs.client import KeyAuth
 from tap_emaillogs.errors import Misunderstood
+from tap_emaillogs.events import EventRow, MappingTable, Meaning
 from tap_emaillogs.pagination import ContinueTokenPaginator, Page
 from tap_emaillogs.provider import Provider
 from tap_emaillogs.stream import LogStream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
     from tap_emaillogs.client import Auth
+    from tap_emaillogs.records import Record
 
-EVENT_TYPES = (
-    "processed",
-    "soft-bounced",
-    "hard-bounced",
-    "rejected",
-    "spam",
-    "delivered",
-    "unsubscribed",
-    "resubscribed",
-    "opened",
-    "clicked",
+EVENTS = MappingTable(
+    "`event`",
+    {
+        "processed": Meaning("queued", "Accepted from the sender, and on its way out."),
+        "soft-bounced": Meaning("bounced", "Refused for now.", bounce_class="soft"),
+        "hard-bounced": Meaning("bounced", "Refused for good.", bounce_class="hard"),
+        "rejected": Meaning(
+            "rejected", "Not sent, mostly to a suppressed address; `reason` says why.", reject_reason="other"
+        ),
+        "spam": Meaning("complained", "The recipient marked it as spam."),
+        "delivered": Meaning("delivered", "The receiving server took it."),
+        "unsubscribed": Meaning("unsubscribed", "As named."),
+        "resubscribed": Meaning("subscribed", "The recipient takes mail again."),
+        "opened": Meaning("opened", "As named."),
+        "clicked": Meaning("clicked", "As named."),
+    },
+    streams=("smtp2go_activity",),
+    at="`date`",
 )
+EVENT_TYPES = tuple(EVENTS.meanings)
+_BY_READER = frozenset({"spam", "unsubscribed", "resubscribed", "opened", "clicked"})
+"""Events whose free objects tell of the recipient; those of others may tell of servers."""
+_AGENT = ("useragent", "agent")
+_CLIENT = ("client", "name")
+"""Only of `email_client`: elsewhere these may be anything."""
+_IP = ("ip", "ipaddress", "clientip", "remoteip", "ipaddr")
+_COUNTRY = ("country", "countryname", "countrycode")
 
 
 class Activity(LogStream):
@@ -113,6 +131,7 @@ class Smtp2go(Provider):
     }
     streams = (Activity,)
     event_sources = ("smtp2go_activity",)
+    mappings = (EVENTS,)
 
     def checks(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Check the vendor's limits."""
@@ -138,6 +157,60 @@ class Smtp2go(Provider):
         details = source.get("field_validation_errors")
         detail = details.get("message") if isinstance(details, dict) else None
         return " ".join(str(part) for part in (source.get("error_code"), detail or source["error"]) if part)
+
+    def events(self, stream: str, record: Record) -> Iterator[Record]:
+        """A row is an event."""
+        event, recipients = record["event"], record["recipients"] or []
+        only = recipients[0] if len(recipients) == 1 else None
+        row = EventRow(
+            self.name,
+            stream,
+            record,
+            key=record["event_id"],
+            message_id=record["email_id"],
+            recipient=record["recipient"] or only,
+            sender=record["sender"] or record["from"],
+            subject=record["subject"],
+        )
+        reader: dict[str, Any] = {}
+        if event in _BY_READER:
+            client, known = [record["email_client"]], [record["email_client"], record["metadata"]]
+            reader = {
+                "user_agent": _find(known, _AGENT) or _find(client, _CLIENT),
+                "ip": _find(known, _IP),
+                "country": _find(known, _COUNTRY),
+            }
+        yield row.event(
+            EVENTS,
+            event,
+            own={},
+            at=record["date"],
+            reason=record["reason"] or record["error"],
+            smtp_response=record["smtp_response"],
+            url=record["url"],
+            **reader,
+        )
+
+
+def _find(objects: Iterable[Any], keys: tuple[str, ...]) -> str | None:
+    """Look for a text under one of `keys`, at any depth: what these objects hold is not documented."""
+    for key in keys:
+        for name, value in _leaves(objects):
+            if name == key and value:
+                return value
+    return None
+
+
+def _leaves(objects: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    for part in objects:
+        if isinstance(part, dict):
+            for name, value in part.items():
+                if isinstance(value, str):
+                    yield re.sub(r"[_\s-]+", "", name).lower(), value
+                else:
+                    yield from _leaves([value])
+        elif isinstance(part, list):
+            yield from _leaves(part)
 
 
 PROVIDER = Smtp2go()

@@ -1,0 +1,92 @@
+"""E-mail and IP addresses inside what vendors write: bare, as `"Name" <a@b>`, in a list, somewhere in a text."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import lru_cache
+from urllib.parse import unquote
+
+_OUT = r"\s<>()\[\]{},;:\"`|\\@=&?/\x00-\x1f\x7f"
+_DOMAIN = r"(?:[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)*|\[[0-9A-Za-z.:]+\])"
+ADDRESS = re.compile(rf"(?:\"(?:[^\"\\\r\n]|\\.){{1,64}}\"|[^'%{_OUT}][^{_OUT}]{{0,127}})@{_DOMAIN}")
+"""An address in a text, beyond ASCII too. `=`, `&`, `?` and `/` end it on the left: in links they are no part of it."""
+VERP = re.compile(
+    rf"(?<![?&])(?<![^{_OUT}])(?!(?:to|from|rcpt|orcpt|recipient|receiver|email|e-?mail|mail|address|user|sender)=)"
+    rf"[^'{_OUT}][^{_OUT}]{{0,127}}=[\w-]+(?:\.[\w-]+)+@{_DOMAIN}",
+    re.IGNORECASE,
+)
+"""A return path that carries a recipient, `bounce+ann=example.com@sender.example`."""
+ENCODED = re.compile(
+    r"(?:[\w.!#$*^~'-]|%(?!(?:25)*(?:2[026Ff]|3[AaBbCcDdEeFf]|40))[0-9A-Fa-f]{2})+%(?:25)*40(?:[\w.-]|%[89A-Fa-f][0-9A-Fa-f])*[^\W_]",
+)
+"""An address inside a link, its `@` written `%40`."""
+_ANGLES = re.compile(r"<\s*([^<>]*@[^<>]*?)\s*>")
+_PARTS = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|<[^<>]*>|[^,;\r\n])+")
+_QUOTED_NAME = re.compile(r"\"(?:[^\"\\]|\\.)*\"(?!@)")
+_IP = re.compile(
+    r"(?<![\w.:])(?<![A-Za-z]/)(?:(?:[0-9A-Fa-f]{0,4}:){2,7}(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4})|\d{1,3}(?:\.\d{1,3}){3})"
+    r"(?![\w:]|\.\d)"
+)
+"""Candidates; `Chrome/120.0.0.0` is a version."""
+
+
+def bare(text: str | None) -> str | None:
+    """Take the address out of `"Name" <a@b>`; of a list the first one. A text without an address stays as it is."""
+    if not text:
+        return None
+    if "<" not in text and "," not in text and ";" not in text and " " not in text:
+        return text
+    return next(iter(split(text)), text.strip() or None)
+
+
+def domain(address: str | None) -> str | None:
+    """Return the domain of a bare address in lower case, otherwise as given; None: it has none."""
+    if not address:
+        return None
+    found = address.rpartition("@")
+    return found[2].strip().rstrip(".").lower() or None if found[1] else None
+
+
+def split(text: str) -> list[str]:
+    """Return the bare addresses of a header such as `"Doe, Ann" <a@b>, c@d`; what is no address is left out."""
+    found = []
+    for part in _PARTS.findall(text):
+        angles = _ANGLES.search(part)
+        if angles is not None:
+            found.append(angles.group(1))
+        elif "@" in part:
+            plain = _QUOTED_NAME.sub("", part).strip().removeprefix("mailto:")
+            inside = [plain] if " " not in plain else ADDRESS.findall(plain)
+            found.extend(address for address in inside if address)
+    return found
+
+
+def names(text: str) -> list[str]:
+    """Return the names beside the addresses of a header."""
+    found = [(part, _ANGLES.search(part)) for part in _PARTS.findall(text)] if "<" in text else []
+    beside = (part[: angles.start()].strip().strip('"').strip() for part, angles in found if angles)
+    return [name for name in beside if name]
+
+
+def decoded(text: str) -> str:
+    """Undo the encoding of an address inside a link, however often it was done."""
+    while "%" in text and (plain := unquote(text)) != text:
+        text = plain
+    return text
+
+
+def ip_addresses(text: str) -> list[str]:
+    """Return the IP addresses in a text."""
+    if text.count(".") < 3 and text.count(":") < 2:
+        return []
+    return [match.group() for match in _IP.finditer(text) if _is_ip(match.group())]
+
+
+@lru_cache(maxsize=1 << 12)
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

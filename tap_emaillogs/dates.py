@@ -1,0 +1,99 @@
+"""Times as people and their spreadsheets write them: `19 Jul 2025 09:00 AM`, `19/02/2025, 01:00 AM`, ISO 8601."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+
+from tap_emaillogs import timestamps
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1
+    )
+}
+_CLOCK = (
+    r"(?:[,;\sT]+(?P<hour>\d{1,2})(?::(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,]\d+)?)?)?"
+    r"\s*(?P<half>[AaPp])?(?:(?<=[AaPp])\.?[Mm]\.?)?\s*(?P<offset>Z|UTC|GMT|[+-]\d\d:?\d\d)?)?"
+)
+_WEEKDAY = r"(?:[A-Za-z]{3,9},?\s+)?"
+_FORMS = tuple(
+    re.compile(_WEEKDAY + date + _CLOCK)
+    for date in (
+        r"(?P<day>\d{1,2})[\s/.-]+(?P<month>[A-Za-z]{3,9})[\s/.,-]+(?P<year>\d{4})",
+        r"(?P<month>[A-Za-z]{3,9})\s+(?P<day>\d{1,2}),?\s+(?P<year>\d{4})",
+        r"(?P<day>\d{1,2})[/.-](?P<month>\d{1,2})[/.-](?P<year>\d{4})",
+        r"(?P<year>\d{4})/(?P<month>\d{1,2})/(?P<day>\d{1,2})",
+    )
+)
+_EPOCH = re.compile(r"\d{10}|\d{13}")
+
+
+@lru_cache(maxsize=8192)  # rows of a log share their minutes
+def utc_text(text: str, zone: tzinfo = UTC) -> str | None:
+    """Return a time as RFC 3339 UTC in whole seconds, or finer where it came so; None: it is not understood.
+
+    One without an offset is in `zone`, at the first of the two moments where clocks are set back. Where only numbers
+    stand, the day comes before the month.
+    """
+    text = text.strip()
+    if _EPOCH.fullmatch(text):
+        return timestamps.epoch_text(int(text))
+    try:
+        moment = timestamps.parse(text, zone)
+    except ValueError:
+        written = _written(text, zone)
+        return None if written is None else timestamps.seconds(written)
+    fraction = re.search(r":\d\d[.,](\d+)", text)
+    return timestamps.seconds(moment)[:-1] + (f".{fraction.group(1)}" if fraction else "") + "Z"
+
+
+def parse(text: str, zone: tzinfo = UTC) -> datetime | None:
+    """Return the moment that `utc_text` writes."""
+    found = utc_text(text, zone)
+    return None if found is None else timestamps.parse(found)
+
+
+def _written(text: str, zone: tzinfo) -> datetime | None:
+    found = next((match for form in _FORMS if (match := form.fullmatch(text))), None)
+    if found is None:
+        return None
+    part = found.groupdict()
+    month = part["month"]
+    hour, half = int(part["hour"] or 0), (part["half"] or "").lower()
+    if half:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half == "p" else 0)
+    try:
+        moment = datetime(
+            int(part["year"]),
+            int(month) if month.isdigit() else _MONTHS[month[:3].lower()],
+            int(part["day"]),
+            hour,
+            int(part["minute"] or 0),
+            min(int(part["second"] or 0), 59),
+            tzinfo=zone if part["offset"] is None else UTC,
+        )
+    except (ValueError, KeyError):
+        return None
+    if part["offset"] and part["offset"][0] in "+-":
+        offset = part["offset"].replace(":", "")
+        shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:]))
+        moment -= shift if offset[0] == "+" else -shift
+    return moment.astimezone(UTC)
+
+
+def named_once(moment: datetime, zone: tzinfo, step: timedelta) -> datetime:
+    """Move `moment` by `step` until its local time in `zone` names one moment only, and return it in that zone.
+
+    Where clocks are set back an hour is named twice; a request in local time that begins or ends there would miss
+    one of the two.
+    """
+    local = moment.astimezone(zone)
+    while local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+        moment += step
+        local = moment.astimezone(zone)
+    return local

@@ -1,0 +1,87 @@
+"""What Messangi's answers say: rows in any of the wrappers that are plausible, and `explain`.
+
+No page documents the wrapper, so several are read and any other is an error: never zero rows. `explain` carries
+errors, also under HTTP 200.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from tap_emaillogs.errors import Misunderstood
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_INNER = ("records", "rows", "items", "mlog")
+_OUTER = ("records", "rows")
+_TOO_LONG = re.compile(r"date range exceeds|exceeds the allowed limit", re.IGNORECASE)
+_TOO_BIG = re.compile(r"\btoo (?:big|large)\b", re.IGNORECASE)
+# The vendor is at home in Latin America, so a good answer may also say so in Spanish.
+_SUCCESS = re.compile(
+    r"\b(?:ok|okay|done|success\w*|succeeded|accepted|completed?|processed|queued|scheduled|generated|created|"
+    r"requested|will be sent|found|[eé]xito|exitos[oa]|correct\w*)\b",
+    re.IGNORECASE,
+)
+_FAILURE = re.compile(
+    r"\b(?:no|not|nor|never|without|cannot|can't|unable|un(?:authori[sz]ed|known|successful\w*|expected)|in(?:valid|correct)\w*|"
+    r"fail\w*|error\w*|exceed\w*|denied|refused|reject\w*|forbidden|missing|must|please|wrong|too|bad|sin|"
+    r"expired)\b",
+    re.IGNORECASE,
+)
+
+
+def find_rows(data: Any) -> list[Mapping[str, Any]] | None:
+    """Return the rows of an answer: a bare list, `data`, `data.records|rows|items|mlog`, `records` or `rows`."""
+    if isinstance(data, list):
+        found: Any = data
+    elif isinstance(data, dict):
+        inner = data.get("data")
+        places = [inner]
+        if isinstance(inner, dict):
+            places += [inner.get(name) for name in _INNER]
+        places += [data.get(name) for name in _OUTER]
+        found = next((place for place in places if isinstance(place, list)), None)
+    else:
+        found = None
+    if found is None or not all(isinstance(row, dict) for row in found):
+        return None
+    return list(found)
+
+
+def rows_of(data: Any) -> list[Mapping[str, Any]]:
+    """Return the rows of an answer.
+
+    Raises:
+        Misunderstood: It has none of the known wrappers.
+    """
+    rows = find_rows(data)
+    if rows is None:
+        names = ", ".join(sorted(map(str, data))[:8]) if isinstance(data, dict) else ""
+        seen = f"its keys are {names}" if names else f"it is {type(data).__name__}"
+        raise Misunderstood(f"the answer holds no list of records in any wrapper this tap knows ({seen})")
+    return rows
+
+
+def error_message(data: Any) -> str | None:
+    """Return what `explain` complains of; None: nothing, or it says that all went well.
+
+    Of an answer without `explain` and without rows, `error` and `message` are taken for it.
+    """
+    if not isinstance(data, dict):
+        return None
+    inner = data.get("data")
+    said = data.get("explain") or (inner.get("explain") if isinstance(inner, dict) else None)
+    if not said and find_rows(data) is None:
+        said = data.get("error") or data.get("message")
+    if isinstance(said, dict):
+        said = said.get("message") or said.get("explain")
+    if not said or (_SUCCESS.search(str(said)) and not _FAILURE.search(str(said))):
+        return None
+    return str(said)
+
+
+def asks_too_much(message: str) -> bool:
+    """Whether an error says that the range is too long, or holds too many rows: a smaller one may do."""
+    return bool(_TOO_LONG.search(message) or _TOO_BIG.search(message))

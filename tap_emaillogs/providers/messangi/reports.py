@@ -1,0 +1,207 @@
+"""`messangi_message_reports`: the CSV report of a window, asked for by API and collected from where its mail arrives.
+
+https://docs.messangi.com/reference/exportmlog-2
+"""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from tap_emaillogs import timestamps
+from tap_emaillogs.archives import BrokenFile
+from tap_emaillogs.errors import ReadError, VendorError
+from tap_emaillogs.providers.messangi import answers, windows
+from tap_emaillogs.providers.messangi.collect import Collector
+from tap_emaillogs.providers.messangi.folder import Folder
+from tap_emaillogs.providers.messangi.login import ask
+from tap_emaillogs.providers.messangi.mailbox import ImapMailbox
+from tap_emaillogs.providers.messangi.moments import belongs, dates_of, near_end
+from tap_emaillogs.providers.messangi.pending import CONFIRMATION, LIFE, Pending, Requests
+from tap_emaillogs.providers.messangi.settings import WAIT_MINUTES, zone_of, zone_text
+from tap_emaillogs.reading import Outcome, Split
+from tap_emaillogs.records import digest, json_text
+from tap_emaillogs.tabular import snake_case
+from tap_emaillogs.undocumented import UndocumentedStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tap_emaillogs.provider import Account
+    from tap_emaillogs.providers.messangi.collect import Look, Report, Source
+    from tap_emaillogs.reading import Memory, Reading
+    from tap_emaillogs.records import Record
+    from tap_emaillogs.windows import Window
+
+_FIRST_WAIT, _GROWTH, _LONGEST_WAIT = 2.0, 1.5, 60.0
+"""Seconds between two looks into the mailbox."""
+
+
+class MessageReports(UndocumentedStream):
+    """One record per line of the report, whatever columns it has.
+
+    The request is in STATE before it is made; the report may come in this run, or in a later one, which then reads
+    just the window that was asked for.
+    """
+
+    name = "messangi_message_reports"
+    provider = "messangi"
+    primary_keys = ("account", "row_id")
+    twin_key = "row_id"
+    time_columns = ("event_at",)
+    unit = timestamps.SECOND
+
+    zone: tzinfo = UTC
+    """Zone of the times in the report that is being read."""
+    collector: Collector
+
+    def __init__(self, tap: Any) -> None:
+        super().__init__(tap)
+        # Shared with the copies for each account: who looks into the same mailbox, and what is pending there.
+        self._readers: dict[tuple[Any, ...], list[Memory]] = {}
+
+    def for_account(self, account: Account) -> Self:
+        """Bind the stream to an account and its mailbox."""
+        bound = cast("Self", super().for_account(account))
+        report = account.settings["report"]
+        client = account.client
+        source: Source = (
+            Folder(report["directory"]) if "directory" in report else ImapMailbox(report["mailbox"], client.clock)
+        )
+        bound.collector = Collector(source, report.get("trusted_sender"), client.redact)
+        return bound
+
+    def column_name(self, name: str) -> str:
+        """Return a column's name in snake case, as those of the file are."""
+        return snake_case(name)
+
+    def filters(self) -> dict[str, Any] | None:
+        """Return the filters in force: the channel, and what `extra_params` adds."""
+        return windows.filters(self.account.settings)
+
+    def pinned(self, memory: Memory) -> list[Window]:
+        """Return the windows whose reports are under way."""
+        requests = Requests(memory)
+        requests.keep_only(self._asked_with)
+        self._register(memory)
+        return [request.window for request in requests.all()]
+
+    @property
+    def _asked_with(self) -> str:
+        return digest(json_text(self.filters()).encode())
+
+    @property
+    def _report(self) -> Mapping[str, Any]:
+        report: Mapping[str, Any] = self.account.settings["report"]
+        return report
+
+    def _register(self, memory: Memory) -> None:
+        known = self._readers.setdefault(self.collector.source.identity, [])
+        if not any(memory is other for other in known):
+            known.append(memory)
+
+    def _rivals(self) -> Iterator[Pending]:
+        """Yield all requests whose reports come to this mailbox, those of other accounts included."""
+        for memory in list(self._readers[self.collector.source.identity]):
+            yield from Requests(memory).all()
+
+    # Reading a window.
+
+    def read(self, reading: Reading) -> Outcome | Split:
+        """Ask for the window's report unless that was done before, and wait for it."""
+        if windows.too_long(reading.window):
+            return Split(windows.parts(reading.window))
+        self._register(reading.memory)
+        requests = Requests(reading.memory)
+        clock = self.account.client.clock
+        request = requests.of(reading.window)
+        if request is not None and not request.made and clock.now() - request.asked >= CONFIRMATION:
+            look = self.collector.look(request, requests, self._rivals, thorough=False)
+            if look.report is not None:
+                return self._outcome(reading, requests, request, look.report)
+            request = Pending(request.ident, request.window, clock.now(), zone_text(self._zone), request.filters)
+            return self._ask(reading, requests, request)
+        if request is None:
+            self.collector.source.check()  # before anything is asked for that could not be collected
+            request = Pending.new(reading.window, clock.now(), zone_text(self._zone), self._asked_with)
+            return self._ask(reading, requests, request)
+        return self._wait(reading, requests, request)
+
+    @property
+    def _zone(self) -> tzinfo:
+        return zone_of(self._report.get("timezone", "GMT")) or UTC
+
+    def _ask(self, reading: Reading, requests: Requests, request: Pending) -> Outcome | Split:
+        """Make a request that is in STATE."""
+        account = self.account
+        requests.put(request, account.client.clock)
+        body = {
+            "emails": list(self._report["emails"]),
+            "from": self._report["from"],
+            "timezone": request.zone,
+            "id": request.ident,
+        }
+        url = f"{account.base_url}/{account.settings['export_path'].lstrip('/')}"
+        query = windows.query(account.settings, reading.window)
+        try:
+            ask(account.client, url, body, reading.meter, authorize=True, query=query)
+        except VendorError as error:
+            requests.drop(request.ident)
+            if not answers.asks_too_much(error.text):
+                raise
+            return windows.narrowed(reading, str(error))
+        return self._wait(reading, requests, requests.confirm(request))
+
+    def _wait(self, reading: Reading, requests: Requests, request: Pending) -> Outcome:
+        clock = self.account.client.clock
+        deadline = request.asked + timedelta(minutes=float(self._report.get("wait_minutes", WAIT_MINUTES)))
+        pause = _FIRST_WAIT
+        while True:
+            left = (deadline - clock.now()).total_seconds()
+            look = self.collector.look(request, requests, self._rivals, thorough=left <= 0)
+            if look.report is not None:
+                return self._outcome(reading, requests, request, look.report)
+            if left <= 0:
+                return self._not_come(requests, request, look)
+            clock.wait(min(pause, left))
+            pause = min(pause * _GROWTH, _LONGEST_WAIT)
+
+    def _not_come(self, requests: Requests, request: Pending, look: Look) -> Outcome:
+        if look.broken is not None:
+            requests.drop(request.ident)
+            raise BrokenFile(f"the report came, but {look.broken}", "the next run asks for the report anew")
+        age = self.account.client.clock.now() - request.asked
+        asked = f"the report asked for at {timestamps.seconds(request.asked)} (id {request.ident})"
+        if age > LIFE:
+            requests.drop(request.ident)
+            raise ReadError(
+                f"{asked} has not come within {LIFE.days} days{look.told()}",
+                "see whether the mails sent to report.emails arrive where the tap looks for them; the next run asks "
+                "for the report anew",
+            )
+        return Outcome(status="pending", reason=f"{asked} has not come yet{look.told()}")
+
+    # Its rows.
+
+    def _outcome(self, reading: Reading, requests: Requests, request: Pending, report: Report) -> Outcome:
+        zone = zone_of(request.zone) or UTC
+        reader = copy.copy(self)
+        reader.zone = zone
+        rows = (row for row in report.rows() if belongs(dates_of(row, zone), reading.window))
+
+        def committed() -> None:
+            requests.use(report.mail)
+            requests.drop(request.ident)
+
+        return Outcome(reader.each_record(rows), on_commit=committed)
+
+    def event_at(self, row: Mapping[str, Any]) -> str | None:
+        """Return the row's own date; one without a zone is in that of the report."""
+        own = dates_of(row, self.zone).own
+        return None if own is None else str(own)
+
+    def at_edge(self, record: Record, window: Window) -> bool:
+        """Whether the next window may show the record once more."""
+        found = dates_of({"date": record["event_at"]})
+        return near_end(found, window)
