@@ -89,13 +89,12 @@ environment() { # name, requirements
   fi
 }
 
-# Builds the wheel that would be published. Sets WHEEL.
+# Builds the wheel that would be published, as the only file in $home/dist.
 build_wheel() {
   rm -rf "$home/dist"
   prepare_home
   "$UV" build --quiet --wheel --build-constraints "$root/requirements/build.txt" --require-hashes \
     --out-dir "$home/dist" "$root"
-  WHEEL=$(echo "$home"/dist/*.whl)
 }
 
 # Sets MELTANO_BIN, and installs the plugins of meltano.yml (the extractor from this clone).

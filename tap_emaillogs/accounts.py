@@ -56,6 +56,7 @@ def _account(
         redact=redact,
         logger=logging.getLogger(f"tap-emaillogs.{provider.name}"),
         vendor_message=provider.error_message,
+        token_refused=provider.token_refused,
         label=f"{provider.name}, account {settings['account']}",
         timeout=float(top["timeout_seconds"]),
         max_tries=int(top["max_tries"]),

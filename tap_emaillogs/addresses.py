@@ -7,25 +7,28 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote
 
-_OUT = r"\s<>()\[\]{},;:\"`|\\@=&?/\x00-\x1f\x7f"
+_OUT = r"\s<>()\[\]{},;:\"`|\\@=&?/\x00-\x1f\x7f\ue000\ue001"
 _DOMAIN = r"(?:[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)*|\[[0-9A-Za-z.:]+\])"
-ADDRESS = re.compile(rf"(?:\"(?:[^\"\\\r\n]|\\.){{1,64}}\"|[^'%{_OUT}][^{_OUT}]{{0,127}})@{_DOMAIN}")
+_ADDRESS = rf"(?:\"(?:[^\"\\\r\n]|\\.){{1,64}}\"|[^'%{_OUT}][^{_OUT}]{{0,127}})@{_DOMAIN}"
+ADDRESS = re.compile(_ADDRESS)
 """An address in a text, beyond ASCII too. `=`, `&`, `?` and `/` end it on the left: in links they are no part of it."""
-VERP = re.compile(
-    rf"(?<![?&])(?<![^{_OUT}])(?!(?:to|from|rcpt|orcpt|recipient|receiver|email|e-?mail|mail|address|user|sender)=)"
-    rf"[^'{_OUT}][^{_OUT}]{{0,127}}=[\w-]+(?:\.[\w-]+)+@{_DOMAIN}",
-    re.IGNORECASE,
+_VERP = (
+    rf"(?<![?&])(?<![^{_OUT}])(?!(?i:to|from|o?rcpt|recipient|receiver|e-?mail|address|user|sender)=)"
+    rf"[^'{_OUT}][^{_OUT}]{{0,127}}=[\w-]+(?:\.[\w-]+)+@{_DOMAIN}"
 )
-"""A return path that carries a recipient, `bounce+ann=example.com@sender.example`."""
-ENCODED = re.compile(
-    r"(?:[\w.!#$*^~'-]|%(?!(?:25)*(?:2[026Ff]|3[AaBbCcDdEeFf]|40))[0-9A-Fa-f]{2})+%(?:25)*40(?:[\w.-]|%[89A-Fa-f][0-9A-Fa-f])*[^\W_]",
+_ENCODED = (
+    r"(?<!%)(?<!%[0-9A-Fa-f])(?:[\w.!#$*^~'-]|%(?!(?:25)*(?:2[026Ff]|3[AaBbCcDdEeFf]|40))[0-9A-Fa-f]{2}){1,128}%(?:25){0,3}40"
+    r"(?:[\w.-]|%[89A-Fa-f][0-9A-Fa-f])*[^\W_]"
 )
-"""An address inside a link, its `@` written `%40`."""
+ANY = re.compile(rf"{_VERP}|{_ADDRESS}")
+"""An address, plain or in a return path that carries a recipient: `bounce+ann=example.com@sender.example`."""
+ANY_ENCODED = re.compile(rf"{_VERP}|{_ADDRESS}|{_ENCODED}")
+"""Likewise, or inside a link, its `@` written `%40`."""
 _ANGLES = re.compile(r"<\s*([^<>]*@[^<>]*?)\s*>")
 _PARTS = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|<[^<>]*>|[^,;\r\n])+")
 _QUOTED_NAME = re.compile(r"\"(?:[^\"\\]|\\.)*\"(?!@)")
 _IP = re.compile(
-    r"(?<![\w.:])(?<![A-Za-z]/)(?:(?:[0-9A-Fa-f]{0,4}:){2,7}(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4})|\d{1,3}(?:\.\d{1,3}){3})"
+    r"(?:(?<![\w.:])(?<![A-Za-z]/)|(?<=%[0-9A-Fa-f]{2}))(?:(?:[0-9A-Fa-f]{0,4}:){2,7}(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4})|\d{1,3}(?:\.\d{1,3}){3})"
     r"(?![\w:]|\.\d)"
 )
 """Candidates; `Chrome/120.0.0.0` is a version."""

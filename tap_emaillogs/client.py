@@ -7,6 +7,7 @@ import email.utils
 import itertools
 import json
 import re
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -111,6 +112,7 @@ class ApiClient:
     """Sends the requests of one account; safe to share between threads.
 
     `vendor_message(data)` finds the vendor's own error text in a decoded body; None: the body carries no error.
+    `token_refused(message)` tells whether a 401 with this message is about the token, and not about what it permits.
     """
 
     def __init__(  # noqa: PLR0913 - an account's transport has this many parts, all named
@@ -122,6 +124,7 @@ class ApiClient:
         redact: Redactor,
         logger: logging.Logger,
         vendor_message: Callable[[Any], str | None],
+        token_refused: Callable[[str], bool] = lambda _: True,
         label: str,
         timeout: float,
         max_tries: int,
@@ -129,8 +132,9 @@ class ApiClient:
         connections: int,
     ) -> None:
         self.auth, self.budget, self.clock, self.redact, self.label = auth, budget, clock, redact, label
-        self._logger, self.vendor_message = logger, vendor_message
+        self._logger, self.vendor_message, self._token_refused = logger, vendor_message, token_refused
         self._timeout, self.max_tries = timeout, max_tries
+        self._turns = threading.BoundedSemaphore(connections)
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
         self._session.auth = _no_netrc  # requests would let a ~/.netrc replace the Authorization header
@@ -185,7 +189,7 @@ class ApiClient:
 
         return self._retrying(request, meter, read, as_json=as_json, authorize=authorize)
 
-    def _retrying(
+    def _retrying(  # noqa: PLR0913 - what `send` and `download` differ in
         self,
         request: HTTPRequest,
         meter: Meter,
@@ -200,9 +204,11 @@ class ApiClient:
         for attempt in itertools.count(1):
             sent: Mapping[str, str] = self.auth.headers(self, meter) if authorize else {}
             try:
-                return self._try(request, sent, meter, read, as_json=as_json)
+                with self._turns:
+                    return self._try(request, sent, meter, read, as_json=as_json)
             except VendorError as error:
-                if error.status != 401 or renewed or not authorize or not self.auth.renew(sent):
+                renewable = error.status == 401 and authorize and not renewed and self._token_refused(error.text)
+                if not renewable or not self.auth.renew(sent):
                     raise
                 renewed = True
             except _Retry as error:

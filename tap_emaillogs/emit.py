@@ -58,21 +58,24 @@ class Emitter:
 
     def __init__(self, stream: Stream, writer: LineWriter, extracted: datetime) -> None:
         self._stream, self._writer = stream, writer
-        self._extracted = extracted.isoformat()
         self._batch_config: BatchConfig | None = stream.get_batch_config(stream.config)
         self._batch: list[Record] = []
-        self._plain = self._batch_config is None and _unchanged(stream)
+        self.plain = self._batch_config is None and _unchanged(stream)
+        """Whether records are written just as they are."""
+        shell = _encode({"type": "RECORD", "stream": stream.name, "record": 0, "time_extracted": extracted.isoformat()})
+        self._before, self._after = (
+            part + mark for part, mark in zip(shell.split(b'"record":0'), (b'"record":', b""), strict=True)
+        )
+
+    def write_encoded(self, lines: Iterable[bytes]) -> None:
+        """Write records that are JSON already, where records are `plain`."""
+        for line in lines:
+            self._writer.write_line(self._before + line + self._after)
 
     def write(self, record: Record) -> None:
         """Write a record that has the stream's schema already."""
-        if self._plain:
-            message = {
-                "type": "RECORD",
-                "stream": self._stream.name,
-                "record": record,
-                "time_extracted": self._extracted,
-            }
-            self._writer.write_line(_encode(message))
+        if self.plain:
+            self._writer.write_line(self._before + _encode(record) + self._after)
             return
         for mapped in self._stream._generate_record_messages(record):  # noqa: SLF001 - selection and maps live there
             if self._batch_config is None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.ledger import ledger_row
 from tap_emaillogs.reading import Memory, Outcome, Reading, Split
-from tap_emaillogs.records import json_text
+from tap_emaillogs.records import Packed, json_text
 from tap_emaillogs.windows import Need, Window, need, plan
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from singer_sdk import Stream
@@ -93,6 +93,8 @@ class Endpoint:
         nothing = all(n.forward is None and not n.revisits for n in needs)
         pinned = [] if nothing else self.stream.pinned(self.memory)
         windows = plan(needs, self.policy, pinned)
+        if first and windows:
+            self.state.begin_at(min(windows).start)
         since = None if first else min((n.bookmark for n in needs if n.bookmark is not None), default=None)
         reason = self.stream.postponed(since, self.now) if windows else None
         if reason is not None:
@@ -189,6 +191,12 @@ class Endpoint:
             yield record
         self._edge, self._edge_time = edge, reading.window.end
 
+    def untouched(self, outcome: Outcome) -> Sequence[bytes] | None:
+        """Return the records as JSON where nothing is to be done with them but writing; None: look at each."""
+        alone = [consumer.stream.name for consumer in self.consumers] == [self.stream.name]
+        packed = outcome.records if isinstance(outcome.records, Packed) else None
+        return packed.lines if packed is not None and alone and not self.stream.time_columns else None
+
     def commit(self, reading: Reading, outcome: Outcome, count: int) -> None:
         """Move on after a window's records are out: ledger, bookmarks, marks."""
         if outcome.on_commit is not None:
@@ -197,7 +205,7 @@ class Endpoint:
         if outcome.status == "complete":
             self.rows.extend(self._row(filled, "complete") for filled in self.state.note_complete(reading.window))
         for consumer in self.consumers:
-            consumer.bookmark.advance(reading.window, self.policy.revisits, outcome.as_of or self.now)
+            consumer.bookmark.advance(reading.window, self.policy.revisits, min(outcome.as_of or self.now, self.now))
 
     def note(self, reading: Reading, outcome: Outcome, count: int | None = None) -> None:
         """Enter a window into the ledger, and remember it where it is not complete."""

@@ -136,24 +136,28 @@ class Hider:
 
     # Texts.
 
-    def text(self, text: str, known: Known, *, ips: bool = False, all_texts: bool = True) -> str | None:
+    def text(self, text: str, known: Known, *, ips: bool = False, words: bool = False) -> str | None:
         """Clear a text of everything hidden: every address, and what the record's other columns hide.
 
-        `ips` clears it of every IP address too, `all_texts` of the record's subject and body. None: nothing is left.
+        `ips` clears it of every IP address too; `words` says that it is one of a vendor's words. None: nothing is left.
         """
         clear = text
-        if all_texts and known.texts:
-            clear = _without_texts(clear, known.texts)
-        if all_texts and ":" in clear and ("\n" in clear or _HEADER.match(clear)):
+        if known.texts:
+            clear = _without_texts(clear, known.texts, words=words)
+        if not words and ":" in clear and ("\n" in clear or _HEADER.match(clear)):
             clear = _HEADER.sub(self._header, clear)
         if self.recipients_hidden:
             clear = self._without_addresses(clear, known.recipients)
         if self.ip_hidden:
-            clear = self._without_ips(clear, [*known.ips, *(addresses.ip_addresses(clear) if ips else ())])
+            clear = self._without_ips(clear, {*known.ips, *(addresses.ip_addresses(clear) if ips else ())})
         return clear if clear == text or clear.strip(" <>\"',;") else None
 
+    def sender(self, text: str, known: Known) -> str:
+        """Clear a sender's column of what is hidden, but not of the sender."""
+        return self.only_known(_without_texts(text, known.texts), known)
+
     def only_known(self, text: str, known: Known) -> str:
-        """Clear a sender's column or an id of this record's recipients, and of nothing else; always by a hash."""
+        """Clear a text of this record's recipients, and of nothing else; always by a hash."""
         lower = text.lower()
         for address in known.recipients:
             name, _, host = address.rpartition("@")
@@ -174,22 +178,30 @@ class Hider:
 
     def _without_addresses(self, text: str, recipients: Iterable[str]) -> str:
         lower = text.lower() if recipients else text
+        hidden: list[str] = []
         for address in recipients:
             if address in lower and (len(address) > 5 or address == lower.strip()):
-                text = _whole(address).sub(self.hide_address(address), text)
-        return self._without_any_address(text) if "@" in text or "40" in text else text
+                # "@example.com" stands for it at the end, lest it be taken for a part of an address meanwhile.
+                text = _whole(address).sub(f"\ue000{len(hidden)}\ue001", text)
+                hidden.append(self.hide_address(address))
+        if "@" in text or ("%" in text and "40" in text):
+            text = self._without_any_address(text)
+        for number, instead in enumerate(hidden):
+            text = text.replace(f"\ue000{number}\ue001", instead)
+        return text
 
     def _without_every_address(self, text: str) -> str:
-        if "%40" in text or "%25" in text:
-            text = addresses.ENCODED.sub(lambda match: self.hide_address(addresses.decoded(match.group())), text)
-        if "=" in text:
-            text = addresses.VERP.sub(lambda match: self.hide_address(match.group()), text)
-        return addresses.ADDRESS.sub(lambda match: self.hide_address(match.group()), text)
+        def hide(match: Match[str]) -> str:
+            found = match.group()
+            return self.hide_address(found if "@" in found else addresses.decoded(found))
+
+        return (addresses.ANY_ENCODED if "%" in text else addresses.ANY).sub(hide, text)
 
     def _without_ips(self, text: str, ips: Iterable[str]) -> str:
-        for ip in ips:
+        for ip in sorted(ips, key=len, reverse=True):  # ::ffff:192.0.2.1 before 192.0.2.1
             if ip in text:
-                text = re.sub(rf"(?<![\w:.]){re.escape(ip)}(?![\w:]|\.\d)", self.hide_ip(ip), text)
+                edge = "0-9A-Fa-f:" if ":" in ip else r"\d"
+                text = re.sub(rf"(?<![{edge}]){re.escape(ip)}(?![{edge}]|\.\d)", self.hide_ip(ip), text)
         return text
 
     # Objects whose keys nobody documents.
@@ -220,7 +232,7 @@ class Hider:
                 "value": self.free(value["value"], known, label, ips=ips)
             }
         return {
-            self.text(key, known, ips=ips, all_texts=False) or "": self.free(
+            self.text(key, known, ips=ips, words=True) or "": self.free(
                 item, known, key, ips=ips and not key.startswith(SERVERS)
             )
             for key, item in value.items()
@@ -255,14 +267,17 @@ def _holds_address(value: Any) -> bool:
 
 @lru_cache(maxsize=1 << 10)
 def _forms(text: str) -> tuple[str, ...]:
+    text = text.strip()
     return tuple(dict.fromkeys((text, quote(text), quote(text, safe=""), quote_plus(text))))
 
 
-def _without_texts(text: str, hidden: Mapping[str, str]) -> str:
+def _without_texts(text: str, hidden: Mapping[str, str], *, words: bool = False) -> str:
     for whole, instead in hidden.items():
+        if words and (text == whole or " " not in whole):  # a subject "delivered" is no secret in a status
+            continue
         if text == whole:
             return instead
-        if len(whole) < _SHORT:
+        if len(whole.strip()) < _SHORT:
             continue
         for form in _forms(whole):
             if form in text:

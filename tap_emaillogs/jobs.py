@@ -95,8 +95,12 @@ class JobStream(UndocumentedStream):
         """Bind the stream to an account, with a list of jobs that its windows share."""
         bound = super().for_account(account)
         assert isinstance(bound, JobStream)
-        bound._board = Board(bound._list, account.client.clock.monotonic)
+        bound.share_list()
         return bound
+
+    def share_list(self) -> None:
+        """Begin a list of jobs that all windows of this endpoint look at."""
+        self._board = Board(self._list, self.account.client.clock.monotonic)
 
     def windows_in_flight(self) -> int:
         """Return how many jobs may wait at the vendor."""
@@ -200,17 +204,12 @@ class JobStream(UndocumentedStream):
         done = self._wait(reading, job, origin)
         if done is None:
             notes.put(replace(job, pending=True))
-            minutes = float(self.account.settings["export_timeout_minutes"])
-            return Outcome(
-                status="pending",
-                reason=f"the export asked for at {timestamps.seconds(job.asked)} was not ready after {minutes:g} minutes",
-            )
+            asked = timestamps.seconds(job.asked)
+            return Outcome(status="pending", reason=f"the export asked for at {asked} is not ready yet")
         # Unlinked from the start, and readable by this user alone.
         file = tempfile.TemporaryFile(prefix="tap-emaillogs-")  # noqa: SIM115 - read while the window is written
         try:
-            table = self._fetch(reading, job, done, file)
-            if origin == "found" and self.password(job.nonce) and not table.encrypted:
-                raise Gone("somebody else's export of the same window")
+            table = self._fetch(reading, job, done, file, origin)
         except BaseException:
             file.close()
             raise
@@ -259,20 +258,20 @@ class JobStream(UndocumentedStream):
         if found is None and origin != "new" and age > _UNLISTED:
             raise Gone(f"the vendor does not list the export asked for at {asked} any more")
 
-    def _fetch(self, reading: Reading, job: JobNote, done: RemoteJob, file: BinaryIO) -> Table:
+    def _fetch(self, reading: Reading, job: JobNote, done: RemoteJob, file: BinaryIO, origin: Origin) -> Table:
+        password = self.password(job.nonce)
+        request = self.download_request(job.id)
         try:
-            return fetch_table(
-                self.account.client,
-                self.download_request(job.id),
-                reading,
-                file,
-                password=self.password(job.nonce),
-                announced=done.size or None,
+            table = fetch_table(
+                self.account.client, request, reading, file, password=password, announced=done.size or None
             )
         except VendorError as error:
             if error.status in {404, 410}:
                 raise Gone(f"the vendor has no file any more: {error}") from error
             raise
+        if origin == "found" and password and not table.encrypted:
+            raise Gone("somebody else's export of the same window")
+        return table
 
     def _delete(self, job: JobNote) -> None:
         request = self.delete_request(job.id)

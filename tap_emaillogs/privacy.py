@@ -11,7 +11,7 @@ side's IP addresses, and which could carry what those hide. A record is then rea
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -62,7 +62,7 @@ _WORDS = frozenset(
         "currency",
     }
 )
-"""Columns of a vendor's vocabulary: a subject that is such a word does not hide it."""
+"""Columns of a vendor's vocabulary: a subject that is such a word hides nothing there."""
 _SUBJECT, _BODY = "subject", "text"
 _READER = frozenset(
     {
@@ -85,6 +85,9 @@ _LEDGER_FILTERS = "filter"
 class Privacy:
     """Applies the `privacy` setting to records of any stream."""
 
+    hides: ClassVar[bool] = False
+    """Whether anything is hidden at all."""
+
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Privacy:
         """Read the configuration."""
@@ -98,6 +101,8 @@ class Privacy:
 
 
 class _Hiding(Privacy):
+    hides = True
+
     def __init__(self, hider: Hider) -> None:
         self._plan = cache(lambda stream: _Plan(stream, hider))
         self._last: tuple[Record, Known] | None = None
@@ -137,7 +142,7 @@ class _Plan:
             value = record.get(name)
             if value is not None:
                 result[name] = handler(value, known)
-        if len(record) > len(self._declared):
+        if not self._declared.issuperset(record):
             for name in record.keys() - self._declared:  # columns that a setting adds
                 result[name] = self._hider.free(record[name], known, name)
         return result
@@ -218,11 +223,12 @@ class _Plan:
             "body": (lambda _text, _known: None) if hider.body_hidden else hider.text,
             "domain": (lambda _text, _known: None) if hider.recipient == "drop" else None,
             "ours": None,
+            "sender": hider.sender,
             "identity": hider.only_known if hider.recipients_hidden else None,
             "json": hider.json,
             "ip": lambda text, known: hider.free(text, known, name),
             "headers": hider.text,
-            "word": lambda text, known: hider.text(text, known, all_texts=False),
+            "word": lambda text, known: hider.text(text, known, words=True),
             "text": lambda text, known: (
                 hider.json(text, known, ips=False) if text[:1] in {"{", "["} else hider.text(text, known)
             ),
@@ -242,7 +248,8 @@ class _Plan:
             ("body", name == _BODY),
             ("ours", top and (name in _OURS or (not self._raw and name in _OUR_WORDS))),
             ("domain", self._events and name == "recipient_domain"),
-            ("identity", in_key or (top and name in _SENDERS | _IDS)),
+            ("identity", in_key or (top and name in _IDS)),
+            ("sender", top and name in _SENDERS),
             ("json", name == EXTRA or (not self._raw and name == _LEDGER_FILTERS)),
             ("ip", bool(_READER.intersection(path)) or (self._events and name == "ip")),
             ("headers", name.endswith("headers")),

@@ -58,6 +58,10 @@ class Provider(ABC):
     def auth(self, settings: Mapping[str, Any]) -> Auth:
         """Return how the account proves who it is."""
 
+    def token_refused(self, message: str) -> bool:  # noqa: ARG002 - for the vendors
+        """Whether a 401 with this message may be answered better with another token."""
+        return True
+
     @abstractmethod
     def error_message(self, data: Any) -> str | None:
         """Find the vendor's own error text in a decoded body; None: it carries no error."""

@@ -11,7 +11,8 @@ from urllib.parse import quote, quote_plus
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ADDRESS = re.compile(r"[^\s<>\"'(),;:=?&/\\\[\]{}]+(?:@|%40)[^\s<>\"'(),;:=?&/\\\[\]{}]+")
+_PART = r"[^\s<>\"'(),;:=?&/\\\[\]{}]+"
+_ADDRESS = re.compile(rf'(?:{_PART}|"[^"\n]*")(?:@|%40)(?:{_PART}|\[[^\]\s]*\])')
 _TOKEN = re.compile(r"(?i)\b(App|Basic|Bearer|IBSSO|Zoho-oauthtoken)\s+[A-Za-z0-9._~+/=-]{6,}")
 _SHORTEST = 4
 """Shorter secrets are no secrets, and hiding them would make messages unreadable."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.clock import Clock
     from tap_emaillogs.emit import LineWriter
     from tap_emaillogs.endpoint import Endpoint
-    from tap_emaillogs.records import Record
+    from tap_emaillogs.privacy import Privacy
 
 _logger = logging.getLogger("tap-emaillogs")
 _STOP_CHECK = 512
@@ -35,12 +35,12 @@ class Run:
         streams: Mapping[str, Stream],
         writer: LineWriter,
         write_state: Callable[[], None],
-        private: Callable[..., Record],
+        privacy: Privacy,
         clock: Clock,
         ledger: str,
     ) -> None:
         self._endpoints, self._engine, self._clock = endpoints, engine, clock
-        self._private, self._write_state = private, write_state
+        self._private, self._hides, self._write_state = privacy.apply, privacy.hides, write_state
         self._ledger = ledger
         self._emitters = {name: Emitter(stream, writer, clock.now()) for name, stream in streams.items()}
 
@@ -66,24 +66,38 @@ class Run:
 
     def _write(self, delivery: Delivery) -> None:
         endpoint = delivery.endpoint
-        targets = [(consumer.derive, self._emitters[consumer.stream.name]) for consumer in endpoint.consumers]
-        names = [consumer.stream.name for consumer in endpoint.consumers]
+        emitters = [self._emitters[consumer.stream.name] for consumer in endpoint.consumers]
+        lines = None if self._hides or not emitters[0].plain else endpoint.untouched(delivery.outcome)
         try:
-            for record in delivery.records():
-                # All are derived before any is written: writing may take fields out of the record.
-                derived = [list(derive(record)) for derive, _ in targets]
-                source = (endpoint.stream.name, record)
-                for records, (_, emitter), name in zip(derived, targets, names, strict=True):
-                    emitter.write_all(self._private(name, item, source) for item in records)
-                if not delivery.count % _STOP_CHECK:
-                    self._look_up()
-            for _, emitter in targets:
+            if lines is not None:
+                self._write_lines(lines, emitters[0])
+                delivery.count = len(lines)
+            else:
+                self._write_records(delivery, emitters)
+            for emitter in emitters:
                 emitter.end_window()
             delivery.commit()
             self._finish(endpoint)
             delivery.written()
         finally:
             delivery.close()
+
+    def _write_lines(self, lines: Sequence[bytes], emitter: Emitter) -> None:
+        for start in range(0, len(lines), _STOP_CHECK):
+            emitter.write_encoded(lines[start : start + _STOP_CHECK])
+            self._look_up()
+
+    def _write_records(self, delivery: Delivery, emitters: Sequence[Emitter]) -> None:
+        endpoint = delivery.endpoint
+        names = [consumer.stream.name for consumer in endpoint.consumers]
+        for record in delivery.records():
+            # All are derived before any is written: writing may take fields out of the record.
+            derived = [list(consumer.derive(record)) for consumer in endpoint.consumers]
+            source = (endpoint.stream.name, record)
+            for records, emitter, name in zip(derived, emitters, names, strict=True):
+                emitter.write_all(self._private(name, item, source) for item in records)
+            if not delivery.count % _STOP_CHECK:
+                self._look_up()
 
     def _look_up(self) -> None:
         """See, in the middle of a window, whether the run is ending or a worker has something for STATE."""

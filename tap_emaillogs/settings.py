@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 
+from tap_emaillogs.undocumented import UndocumentedStream
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tap_emaillogs.provider import Provider
 
@@ -90,9 +92,23 @@ COMMON: tuple[th.Property[Any], ...] = (
 )
 
 
+def _columns(provider: Provider) -> Iterator[th.Property[Any]]:
+    """Yield the setting `columns`, where the vendor does not document those of all its streams."""
+    open_ended = [vars(kind)["name"] for kind in provider.streams if issubclass(kind, UndocumentedStream)]
+    if open_ended:
+        names = th.ArrayType(th.StringType)
+        streams = (th.Property(name, names, description=f"Of `{name}`.") for name in open_ended)
+        yield th.Property(
+            "columns",
+            th.ObjectType(*streams, additional_properties=False),
+            description="Columns that the schema is to declare beside the likely ones, as strings, by stream; all "
+            "others come in `extra_fields`.",
+        )
+
+
 def provider_property(provider: Provider) -> th.Property[Any]:
     """Return the configuration object of one provider."""
-    own = (*provider.settings, *COMMON)
+    own = (*provider.settings, *_columns(provider), *COMMON)
     own = tuple({prop.name: prop for prop in reversed(own)}.values())[::-1]  # a provider may describe a common key
     return th.Property(
         provider.name,

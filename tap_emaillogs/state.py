@@ -98,7 +98,7 @@ class Bookmark:
         partition[BOOKMARK] = timestamps.millis(self.progress.bookmark)
         if self.progress.marks:
             partition[_REVISITS] = {
-                f"{age / timedelta(minutes=1):g}": timestamps.millis(mark)
+                f"{age / timedelta(minutes=1):.15g}": timestamps.millis(mark)
                 for age, mark in sorted(self.progress.marks.items())
             }
 
@@ -154,6 +154,17 @@ class EndpointState:
         # The end of a gap moves with the vendor's history; its start tells which gap it is.
         gap = entry.status == status == "unavailable" and entry.window.start == window.start
         return gap or entry.window == window
+
+    def begin_at(self, start: datetime) -> None:
+        """Ask nothing of the time before `start` where no bookmark was reached yet.
+
+        A first run without `start_date` begins a little later each time it is tried; the sliver between is wanted by
+        nobody, and must not keep a failed window from ever becoming complete.
+        """
+        for entry in self.incomplete:
+            wanted = [Window(max(part.start, start), part.end) for part in entry.left if part.end > start]
+            if wanted and entry.status in {"failed", "pending"}:
+                entry.left = wanted
 
     def note_complete(self, window: Window) -> list[Window]:
         """Take a complete window off what is missing; return the windows that are complete by it, without itself."""

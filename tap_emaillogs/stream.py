@@ -51,7 +51,9 @@ class LogStream(RESTStream[Any]):
 
     schema: ClassVar[StreamSchema[str]] = StreamSchema(SCHEMAS)
     provider: ClassVar[str]
-    unit: ClassVar[timedelta] = timestamps.SECOND
+    paging: ClassVar[str]
+    """How the endpoint is paged, in a few words, for the documentation."""
+    unit: timedelta = timestamps.SECOND
     """The vendor's time resolution."""
     own_columns: ClassVar[tuple[str, ...]] = ("account",)
     twin_key: ClassVar[str | None] = None
@@ -241,9 +243,7 @@ class LogStream(RESTStream[Any]):
         in_order = [times for times in columns if times == sorted(times) or times == sorted(times, reverse=True)]
         return next(iter([*in_order, *columns]), [])
 
-    def give_up(
-        self, reading: Reading, rows: Sequence[Mapping[str, Any]], total: int | None, why: str
-    ) -> Outcome | Split:
+    def give_up(self, reading: Reading, rows: Sequence[Taken], total: int | None, why: str) -> Outcome | Split:
         """Split a window that stays unclear after all attempts; at the vendor's resolution say what is missing."""
         windows = equal_parts(reading.window, 2, self.unit)
         if len(windows) > 1:

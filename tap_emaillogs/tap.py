@@ -207,7 +207,7 @@ class TapEmailLogs(Tap):
             streams={stream.name: stream for stream in selected},
             writer=self.message_writer,  # type: ignore[arg-type] # a LineWriter
             write_state=self.write_state,
-            private=Privacy.of(self.config).apply,
+            privacy=Privacy.of(self.config),
             clock=self.clock,
             ledger=SyncWindows.name,
         )

@@ -64,28 +64,29 @@ class Ticking(Clock):
 
     def __init__(self, now: datetime = NOW) -> None:
         super().__init__()
-        self._began = self._now = now
+        self._began = now
+        self._elapsed = 0.0
         self._lock = threading.Lock()
         self.waits: list[float] = []
         """Every wait asked for, in seconds."""
 
     def now(self) -> datetime:
-        return self._now
+        return self._began + timedelta(seconds=self._elapsed)
 
     def monotonic(self) -> float:
-        return (self._now - self._began).total_seconds()
+        return self._elapsed
 
     def wait(self, seconds: float) -> None:
         if self.stopped:
             raise Stopped
         with self._lock:
             self.waits.append(seconds)
-            self._now += timedelta(seconds=max(0.0, seconds))
+            self._elapsed += max(0.0, seconds)
 
     def pass_time(self, **span: float) -> None:
         """Move on, as `timedelta(**span)` says."""
         with self._lock:
-            self._now += timedelta(**span)
+            self._elapsed += timedelta(**span).total_seconds()
 
 
 class Message(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -436,8 +437,6 @@ def test_an_unknown_wrapper_is_an_error_and_never_zero_rows(
     body = UNKNOWN[number]
     if body in UNDERSTOOD[kind]:
         pytest.skip("this version has no cursor, so this is an empty answer")
-    import json
-
     box = boxes[kind]
     box.fault(vendor=vendor_of(kind), kind="status", status=200, body=json.dumps(body), times=-1)
     line = failure(run(settings(box, kind)), kind)

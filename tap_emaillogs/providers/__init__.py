@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.providers import infobip, jetemail, messangi, smtp2go
+from tap_emaillogs.providers import infobip, jetemail, messangi, smtp2go, zeptomail
 
 if TYPE_CHECKING:
     from tap_emaillogs.provider import Provider
 
-PROVIDERS: tuple[Provider, ...] = (smtp2go.PROVIDER, jetemail.PROVIDER, infobip.PROVIDER, messangi.PROVIDER)
+PROVIDERS: tuple[Provider, ...] = (
+    smtp2go.PROVIDER,
+    jetemail.PROVIDER,
+    infobip.PROVIDER,
+    zeptomail.PROVIDER,
+    messangi.PROVIDER,
+)

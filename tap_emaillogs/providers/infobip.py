@@ -78,6 +78,7 @@ class EmailLogs(LogStream):
 
     name = "infobip_email_logs"
     provider = "infobip"
+    paging = "none: window bisection (version 4: cursor)"
     path = "/email/1/logs"
     primary_keys = ("account", "messageId", "to")
     replication_key = "sentAt"

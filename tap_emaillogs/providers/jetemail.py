@@ -61,6 +61,7 @@ class OutboundLogs(LogStream):
 
     name = "jetemail_outbound_logs"
     provider = "jetemail"
+    paging = "offset or page"
     path = "/outbound/logs"
     primary_keys = ("account", "uid")
     replication_key = "last_updated"

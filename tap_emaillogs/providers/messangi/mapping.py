@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs import timestamps
+from tap_emaillogs import smtp, timestamps
 from tap_emaillogs.events import EventRow, MappingTable, Meaning
 from tap_emaillogs.providers.messangi.moments import Moment, dates_of, plain
 
@@ -68,13 +68,16 @@ def events_of(provider: str, stream: str, record: Record) -> Iterator[Record]:
         sender=first(_SENDER),
         subject=first(("subject", "asunto")),
     )
+    reason, response = first(_REASON), first(_RESPONSE)
     yield events.event(
         STATUSES,
         first(_STATUS),
         own={},
         at=_event_at(record),
-        reason=first(_REASON),
-        smtp_response=first(_RESPONSE),
+        reason=reason,
+        smtp_response=response,
+        # A reason may hold a server's answer; only an undoubted code is taken from it.
+        reply=None if response else smtp.parse(reason, certain=True),
         url=first(_URL),
     )
 

@@ -191,7 +191,8 @@ class MessageReports(UndocumentedStream):
         rows = (row for row in report.rows() if belongs(dates_of(row, zone), reading.window))
 
         def committed() -> None:
-            requests.use(report.mail)
+            if self._report.get("trusted_sender"):
+                requests.use(report.mail)
             requests.drop(request.ident)
 
         return Outcome(reader.each_record(rows), on_commit=committed)

@@ -1,0 +1,191 @@
+"""`zeptomail_emails`: GET /email, one record per e-mail.
+
+https://www.zoho.com/zeptomail/help/api/get-email-logs.html
+"""
+
+from __future__ import annotations
+
+import copy
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
+
+from singer_sdk.streams.rest import HTTPRequest
+
+from tap_emaillogs import dates
+from tap_emaillogs.density import cut, estimate
+from tap_emaillogs.errors import Misunderstood, PageRefused, VendorError
+from tap_emaillogs.pagination import OffsetPaginator, Page
+from tap_emaillogs.providers.zeptomail import dateform, settings
+from tap_emaillogs.providers.zeptomail.access import explained
+from tap_emaillogs.reading import Split
+from tap_emaillogs.stream import LogStream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from singer_sdk.streams.rest import PageContext
+
+    from tap_emaillogs.client import Meter
+    from tap_emaillogs.provider import Account
+    from tap_emaillogs.reading import Outcome, Reading
+
+_SCOPE = "Zeptomail.email.READ (or Zeptomail.email.ALL)"
+_MINUTE = timedelta(minutes=1)
+_ROUND = 10
+"""Servers cap pages at multiples of it."""
+_TRACKED = ("email_open", "email_link_click")
+
+
+class Emails(LogStream):
+    """GET /email, newest first, in either of the two forms that are seen, both brought to the same columns."""
+
+    name = "zeptomail_emails"
+    provider = "zeptomail"
+    path = "/email"
+    primary_keys = ("account", "email_reference")
+    replication_key = "processed_time"
+    row_key = ("email_reference",)
+    time_columns = ("processed_time", "sent_time")
+    unit = _MINUTE
+    selected_by_default = False
+    overrides: ClassVar[Mapping[str, Any]] = {
+        "lookback_minutes": 60,
+        "revisit_minutes": [1440],
+        "settle_minutes": 5,
+        "window_hours": 168,
+    }
+
+    _meter: Meter
+
+    def for_account(self, account: Account) -> Emails:
+        """Bind the stream to an account; a date form without minutes makes windows of whole hours."""
+        bound = super().for_account(account)
+        assert isinstance(bound, Emails)
+        bound.unit = dateform.resolution(account.settings["export_date_format"]) or _MINUTE
+        return bound
+
+    def filters(self) -> dict[str, Any] | None:
+        """Return the agent, where only one's e-mails are read."""
+        agent = self.account.settings.get("mailagent_key")
+        return {"mailagent_key": agent} if agent else None
+
+    def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
+        """Ask for a page. The four filters by outcome are never sent: the vendor's page contradicts their names."""
+        request = super().get_http_request(page=page)
+        window, given = (page.stream_context or {})["window"], self.account.settings
+        zone, form = settings.zone(given["timezone"]), given["export_date_format"]
+        request.params = {
+            "date_from": dateform.written(dates.named_once(window.start, zone, -self.unit), form),
+            "date_to": dateform.written(dates.named_once(window.end, zone, self.unit), form),
+            "offset": page.next_page_token,
+            "limit": given["page_size"],
+            **(self.filters() or {}),
+        }
+        return request
+
+    def get_new_paginator(self) -> OffsetPaginator:
+        """Page by offset until a short page."""
+        return OffsetPaginator(self.account.settings["page_size"])
+
+    def parse_page(self, data: Any) -> Page:
+        """Read `{data: {logs: [{email_info, …}]}, metadata: {count}}` or the flat `{data: [{…}]}`.
+
+        `count` may be a total or only the rows shown. A page shorter than asked ends the paging, unless the server
+        seems to cap pages, or counts more.
+        """
+        inner = data.get("data") if isinstance(data, dict) else None
+        logs = inner.get("logs") if isinstance(inner, dict) else inner
+        if isinstance(inner, dict) and not inner:
+            logs = []
+        if not isinstance(logs, list) or not all(isinstance(row, dict) for row in logs):
+            raise Misunderstood("the answer holds no list of e-mails in `data` or `data.logs`")
+        rows = [flattened(row) for row in logs]
+        metadata = data.get("metadata")
+        count, offset = (metadata.get("count"), metadata.get("offset")) if isinstance(metadata, dict) else (None, None)
+        total = count if isinstance(count, int) and count != len(rows) else None
+        seen = len(rows) + (offset if isinstance(offset, int) else 0)
+        full = len(rows) >= self.account.settings["page_size"]
+        more = full or (seen < total if total is not None else len(rows) % _ROUND == 0)
+        return Page(rows, total, more=bool(rows) and more)
+
+    def check_follows(self, before: Page, page: Page) -> None:
+        """Rows that came meanwhile have shifted the offsets."""
+        if before.total is not None and page.total is not None and page.total != before.total:
+            raise PageRefused(f"the number of e-mails moved from {before.total} to {page.total} while paging")
+
+    def split(self, reading: Reading, page: Page) -> Split | None:
+        """Split also where the first page, being a full one, promises more than memory should hold."""
+        window = reading.window
+        if page.total is None and len(page.rows) >= self.account.settings["page_size"]:
+            times = self.times(page.rows)
+            total = estimate(window, times, reading.memory.density)
+            if total > 2 * self.rows_per_window and window.length > self.unit:
+                return Split(cut(window, times, total, self.rows_per_window, self.unit))
+        return super().split(reading, page)
+
+    # Details.
+
+    def read(self, reading: Reading) -> Outcome | Split:
+        """Read a window, and name the scope where it is missing."""
+        one = copy.copy(self)
+        one._meter = reading.meter  # noqa: SLF001 - a copy of this object, whose detail requests count there
+        with explained(_SCOPE):
+            return super(Emails, one).read(reading)
+
+    def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+        """Fetch the details, where these are wanted."""
+        if self.account.settings["details"]:
+            rows = [self._detailed(row) for row in rows]
+        return super().take(rows)
+
+    def _detailed(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        reference = row.get("email_reference")
+        if not isinstance(reference, str) or not reference:
+            return row
+        request = HTTPRequest(f"{self.url_base}/email/email-reference/{quote(reference, safe='')}")
+        try:
+            data = self.account.client.send(request, self._meter).data
+        except VendorError as error:
+            if error.status == 404:  # listed, and gone a moment later
+                return row
+            raise
+        found = data.get("data") if isinstance(data, dict) else None
+        if isinstance(found, list):
+            found = found[0] if found else None
+        if not isinstance(found, dict):
+            raise Misunderstood("the answer for one e-mail holds no object in `data`")
+        told = flattened(found)
+        shown = {name: told[name] for name in ("email_tracking_details", "email_delivery_details") if told.get(name)}
+        return {**row, **shown, "details": found}
+
+
+def flattened(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring an e-mail of either form to the flat one, its addresses to text; names stay as fields of their own."""
+    info = row.get("email_info")
+    flat = {name: value for name, value in row.items() if name != "email_info"}
+    flat.update(info if isinstance(info, dict) else {} if not info else {"email_info": info})
+    sender = flat.get("from")
+    if isinstance(sender, dict):
+        flat["from"] = sender.get("address")
+        flat.update({f"from.{name}": value for name, value in sender.items() if name != "address" and value})
+    receivers = flat.get("to")
+    if isinstance(receivers, list):
+        flat["to"] = [one.get("address") if isinstance(one, dict) else one for one in receivers]
+        for number, one in enumerate(receivers):
+            if isinstance(one, dict):
+                flat.update({f"to.{number}.{name}": v for name, v in one.items() if name != "address" and v})
+    tracking = flat.get("email_tracking_details")
+    if isinstance(tracking, dict):
+        flat["email_tracking_details"] = {
+            name: _visits(value) if name in _TRACKED else value for name, value in tracking.items()
+        }
+    return flat
+
+
+def _visits(tracked: Any) -> Any:
+    """Bring `event_data`, as some answers have it, to the page's `details`."""
+    if not isinstance(tracked, dict) or "details" in tracked or not isinstance(tracked.get("event_data"), list):
+        return tracked
+    rest = {name: value for name, value in tracked.items() if name != "event_data"}
+    return {**rest, "details": tracked["event_data"]}

@@ -1,0 +1,80 @@
+"""The vendor as the rest sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tap_emaillogs.provider import Provider
+from tap_emaillogs.providers.zeptomail import access, events, oauth
+from tap_emaillogs.providers.zeptomail import settings as options
+from tap_emaillogs.providers.zeptomail.emails import Emails
+from tap_emaillogs.providers.zeptomail.exports import ActivityLogs, MailLogs, SuppressionList
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from singer_sdk import typing as th
+
+    from tap_emaillogs.client import Auth
+    from tap_emaillogs.records import Record
+
+
+class ZeptoMail(Provider):
+    """https://www.zoho.com/zeptomail."""
+
+    name = "zeptomail"
+    title = "ZeptoMail"
+    settings: ClassVar[tuple[th.Property[Any], ...]] = options.SETTINGS
+    required: ClassVar[tuple[tuple[str, ...], ...]] = options.REQUIRED
+    defaults: ClassVar[Mapping[str, Any]] = options.DEFAULTS
+    """Lookback, revisits, settling and windows differ by stream, and are the streams' own."""
+    streams = (MailLogs, ActivityLogs, SuppressionList, Emails)
+    event_sources = ("zeptomail_mail_logs", "zeptomail_emails")
+    mappings = events.MAPPINGS
+
+    def checks(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Check zone, date form and polling."""
+        return options.mistakes(settings)
+
+    def base_url(self, settings: Mapping[str, Any]) -> str:
+        """Return the given root, or that of the data centre."""
+        return options.base_url(settings)
+
+    def auth(self, settings: Mapping[str, Any]) -> Auth:
+        """Return the OAuth of the account: all its streams share one token."""
+        names = ("client_id", "client_secret", "refresh_token")
+        form = {name: settings[name] for name in names} if all(settings.get(name) for name in names) else None
+        return oauth.RefreshTokenAuth(options.accounts_url(settings), form, settings.get("access_token"))
+
+    def token_refused(self, message: str) -> bool:
+        """A missing scope is missing in every token of the account."""
+        return not access.is_scope_error(message)
+
+    def error_message(self, data: Any) -> str | None:
+        """Read `{error: {code, message, details}}`, `{data: {error_code, message}}`, or the accounts server's."""
+        if not isinstance(data, dict):
+            return None
+        error, inner = data.get("error"), data.get("data")
+        if isinstance(error, dict):
+            return _sentence(error.get("code"), error.get("message"), *_details(error.get("details")))
+        if isinstance(inner, dict) and (inner.get("error_code") or inner.get("errorCode")):
+            return _sentence(inner.get("error_code") or inner.get("errorCode"), inner.get("message"))
+        return oauth.error_message(data)
+
+    def events(self, stream: str, record: Record) -> Iterator[Record]:
+        """Derive events from mail logs or e-mails."""
+        return events.events(stream, record)
+
+
+def _details(details: Any) -> Iterator[Any]:
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, dict):
+            yield from (detail.get("message"), detail.get("target_value") and detail.get("target"))
+
+
+def _sentence(*parts: Any) -> str:
+    words = list(dict.fromkeys(str(part) for part in parts if part))
+    return " ".join(words) or "an error without words"
+
+
+PROVIDER = ZeptoMail()

@@ -1,0 +1,243 @@
+"""Files of rows: every dialect, every packing, and nothing of a file that is not whole."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import zipfile
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import pyzipper
+
+from sandbox.zeptomail_files import Shape, build
+from tap_emaillogs import dates
+from tap_emaillogs.archives import BrokenFile, Limits, WrongPassword
+from tap_emaillogs.tabular import column_names, open_table, snake_case
+from tap_emaillogs.twins import TwinKeys
+
+COLUMNS = ("From", "To", "Subject", "Status")
+ROWS = [(f"a{number}@x.example", "b@x.example", f"Größe {number}", "delivered") for number in range(40)]
+PASSWORD = "geheim"
+SHAPES = [
+    Shape(),
+    Shape(encryption="zipcrypto"),
+    Shape(encryption="none"),
+    Shape(container="csv"),
+    Shape(parts=3),
+    Shape(bom=True),
+    Shape(encoding="latin-1"),
+    Shape(encoding="utf-16"),
+    Shape(delimiter=";", newlines=True),
+    Shape(delimiter="\t"),
+    Shape(nul=True, newlines=True),
+    Shape(wide=200, extra_column="Überraschung", colliding=True),
+    Shape(member_prefix="../../etc/"),
+]
+
+
+def read(data: bytes, **arguments: Any) -> list[dict[str, str]]:
+    return list(open_table(io.BytesIO(data), **{"password": PASSWORD, **arguments}).rows())
+
+
+def csv_file(text: str, **arguments: Any) -> list[dict[str, str]]:
+    return read(text.encode(), **arguments)
+
+
+def zipped(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_every_shape_gives_the_same_rows(shape: Shape) -> None:
+    data = build(shape, "report", COLUMNS, ROWS, PASSWORD)
+    table = open_table(io.BytesIO(data), password=PASSWORD)
+    rows = list(table.rows())
+    assert table.count == len(rows) == len(ROWS)
+    assert list(table.rows()) == rows, "a table can be read twice"
+    for row, (sender, to, subject, status) in zip(rows, ROWS, strict=True):
+        assert (row["from"], row["to"], row["status"]) == (sender, to, status)
+        assert row["subject"].startswith(subject)
+        assert not any("\x00" in value for value in row.values())
+    assert table.encrypted == (shape.container == "zip" and shape.encryption != "none")
+    if shape.newlines:
+        assert rows[0]["subject"].startswith('Größe 0\r\nsecond "line",\n third; line')
+    if shape.wide:
+        assert len(rows[0]) == shape.wide
+        assert rows[0]["überraschung"] == "surprise"
+        assert (rows[0]["from_2"], rows[0]["from_3"]) == ("first twin", "second twin")
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_cut_file_gives_no_row_at_all(shape: Shape) -> None:
+    data = build(shape, "report", COLUMNS, ROWS, PASSWORD)
+    for kept in {0, 1, 3, 30, len(data) // 3, len(data) // 2, len(data) - 9, len(data) - 1}:
+        with pytest.raises(BrokenFile):
+            read(data[:kept], announced=len(data))
+
+
+@pytest.mark.parametrize("shape", [one for one in SHAPES if one.container == "zip"], ids=str)
+def test_a_damaged_zip_gives_all_rows_or_none(shape: Shape) -> None:
+    data = build(shape, "report", COLUMNS, ROWS, PASSWORD)
+    whole = read(data)
+    for place in range(0, len(data), max(1, len(data) // 150)):
+        damaged = bytearray(data)
+        damaged[place] ^= 0x5A
+        try:
+            rows = read(bytes(damaged))
+        except BrokenFile:
+            continue
+        assert rows == whole, f"byte {place}"
+
+
+def test_bare_csv_is_whole_by_its_size_or_its_last_line_end() -> None:
+    assert csv_file("a,b\n1,2\n") == [{"a": "1", "b": "2"}]
+    assert csv_file("a,b\n1,2", announced=7) == [{"a": "1", "b": "2"}]
+    for text, announced in (("a,b\n1,2", None), ("a,b\n1,2\n", 20), ("", None), ("\n \n", None), ('a,b\n1,"2\n', None)):
+        with pytest.raises(BrokenFile):
+            csv_file(text, announced=announced)
+
+
+def test_gzip() -> None:
+    data = gzip.compress(b"a;b\n1;2\n")
+    assert read(data) == [{"a": "1", "b": "2"}]
+    with pytest.raises(BrokenFile):
+        read(data[:-4])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "cp437"])
+def test_a_password_with_other_letters(encoding: str) -> None:
+    file = io.BytesIO()
+    with pyzipper.AESZipFile(file, "w", encryption=pyzipper.WZ_AES) as archive:
+        archive.setpassword("Schlüssel".encode(encoding))
+        archive.writestr("x.csv", "a\n1\n")
+    assert read(file.getvalue(), password="Schlüssel") == [{"a": "1"}]
+
+
+@pytest.mark.parametrize("encryption", ["aes", "zipcrypto"])
+@pytest.mark.parametrize("password", [None, "", "wrong", "日本"])
+def test_a_wrong_password(encryption: str, password: str | None) -> None:
+    data = build(Shape(encryption=encryption), "report", COLUMNS, ROWS, PASSWORD)
+    with pytest.raises(BrokenFile) as caught:
+        read(data, password=password)
+    if encryption == "aes":
+        assert isinstance(caught.value, WrongPassword)
+    assert PASSWORD not in str(caught.value)
+
+
+def test_what_is_no_table_is_refused() -> None:
+    for data in (b"<html><body>Sorry</body></html>\n", b'{"error": 1}\n', b"\x89PNG\r\n\x1a\n\x00\x01", b"PK\x05\x06"):
+        with pytest.raises(BrokenFile):
+            read(data)
+    with pytest.raises(BrokenFile, match="empty"):
+        read(zipped())
+    with pytest.raises(BrokenFile, match="not known"):
+        read(zipped(("x.csv", b"a\n1\n"), method=zipfile.ZIP_LZMA))
+
+
+def test_bombs() -> None:
+    bomb = build(Shape(bomb_bytes=100_000_000), "report", COLUMNS, ROWS, PASSWORD)
+    with pytest.raises(BrokenFile, match="bomb"):
+        read(bomb)
+    with pytest.raises(BrokenFile, match="bomb"):
+        read(gzip.compress(b"a\n" + b"1\n" * 40_000_000))
+    with pytest.raises(BrokenFile, match="members"):
+        read(zipped(*((f"{number}.csv", b"a\n1\n") for number in range(20))), limits=Limits(members=10))
+    with pytest.raises(BrokenFile, match="bomb"):
+        read(zipped(("x.csv", b"a\n" + b"12345\n" * 1000)), limits=Limits(unpacked=5000))
+    with pytest.raises(BrokenFile, match="line without end"):
+        read(zipped(("x.csv", b"a\n" + b"x" * (2 << 20))))
+    with pytest.raises(BrokenFile, match="field without end"):
+        read(zipped(("x.csv", b'a\n"' + b"x\n" * (9 << 20))))
+
+
+def test_other_files_in_a_zip_are_left_alone() -> None:
+    data = zipped(("readme.txt", b"hello"), ("a.csv", b"x\n1\n"), ("__MACOSX/._a.csv", b"\x00"), ("d/B.CSV", b"x\n2\n"))
+    table = open_table(io.BytesIO(data))
+    assert [row["x"] for row in table.rows()] == ["1", "2"]
+    assert table.ignored == 2
+    assert read(zipped(("report", b"x\n1\n"))) == [{"x": "1"}]
+
+
+def test_a_declared_size_is_a_limit() -> None:
+    data = bytearray(zipped(("x.csv", b"a\n" + b"1\n" * 5000)))
+    place = data.index(b"PK\x01\x02")
+    data[place + 24 : place + 28] = struct.pack("<I", 100)
+    with pytest.raises(BrokenFile):
+        read(bytes(data))
+
+
+def test_rows_that_do_not_fit_their_header() -> None:
+    assert csv_file("a,b\n1\n1,2,3\n\n   \n,\n") == [{"a": "1"}, {"a": "1", "b": "2", "column_3": "3"}, {}]
+    assert csv_file("only\n1\n2\n") == [{"only": "1"}, {"only": "2"}]
+    assert csv_file("a,b\n", announced=4) == []
+
+
+def test_names() -> None:
+    names = {
+        "Mail Agent": "mail_agent",
+        "mailAgentKey": "mail_agent_key",
+        "IP Address": "ip_address",
+        "messageID": "message_id",
+        "HTTPStatus": "http_status",
+        " dnd-Type ": "dnd_type",
+        "from_2": "from_2",
+        "Größe (KB)": "größe_kb",
+    }
+    assert {name: snake_case(name) for name in names} == names
+    assert column_names(["A", "a", "", "a_2", "a", "%"]) == ["a", "a_2", "column_3", "a_2_2", "a_3", "column_6"]
+
+
+@pytest.mark.parametrize("in_memory", [3, 1000])
+def test_twins_are_numbered_on_disk_as_in_memory(in_memory: int) -> None:
+    contents = [str(number % 7).encode() for number in range(50)]
+    with TwinKeys(in_memory) as some, TwinKeys(10_000) as all_in_memory:
+        keys = [some.key(content) for content in contents]
+        assert keys == [all_in_memory.key(content) for content in contents]
+    assert len(set(keys)) == 50
+    with TwinKeys() as again:
+        assert {again.key(content) for content in reversed(contents)} == set(keys)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("19 Jul 2025 09:00 AM", "2025-07-19T07:00:00Z"),
+        ("19 Jul 2025 12:30 am", "2025-07-18T22:30:00Z"),
+        ("19/02/2025, 01:00 PM", "2025-02-19T12:00:00Z"),
+        ("19/02/2025;10 AM", "2025-02-19T09:00:00Z"),
+        ("Jul 19, 2025 21:05:07", "2025-07-19T19:05:07Z"),
+        ("Sat, 19 July 2025 09:00:00 +0530", "2025-07-19T03:30:00Z"),
+        ("19-Jul-2025 09:00", "2025-07-19T07:00:00Z"),
+        ("2025/07/19 09:00", "2025-07-19T07:00:00Z"),
+        ("2025-07-19T09:00:00.120Z", "2025-07-19T09:00:00.120Z"),
+        ("2025-07-19 09:00", "2025-07-19T07:00:00Z"),
+        ("1752915600", "2025-07-19T09:00:00Z"),
+        ("1752915600123", "2025-07-19T09:00:00.123Z"),
+        ("19 Jul 2025", "2025-07-18T22:00:00Z"),
+        ("19 Jul 2025 13:00 PM", None),
+        ("31 Feb 2025 09:00 AM", None),
+        ("19 Foo 2025", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_dates(text: str, moment: str | None) -> None:
+    assert dates.utc_text(text, ZoneInfo("Europe/Berlin")) == moment
+
+
+def test_an_hour_that_comes_twice_is_stepped_over() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    twice = datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
+    step = timedelta(minutes=1)
+    assert dates.named_once(twice, zone, -step).strftime("%H:%M") == "01:59"
+    assert dates.named_once(twice, zone, step).strftime("%H:%M") == "03:00"
+    plain = datetime(2025, 10, 25, 0, 30, tzinfo=UTC)
+    assert dates.named_once(plain, zone, step) == plain
