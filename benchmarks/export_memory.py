@@ -28,7 +28,9 @@ def main(rows: int) -> int:
             records, events, seconds, peak = measure(config)
         finally:
             sandbox.terminate()
-    print(f"{records:,} records and {events:,} events of one export in {seconds:.0f} s, {records / seconds:,.0f} rows/s")
+    print(
+        f"{records:,} records and {events:,} events of one export in {seconds:.0f} s, {records / seconds:,.0f} rows/s"
+    )
     print(f"peak RSS {peak:.0f} MB (limit {LIMIT_MB} MB)")
     return 0 if records == rows and peak < LIMIT_MB else 1
 
@@ -39,7 +41,7 @@ def measure(config: object) -> tuple[int, int, float, float]:
         path.write_text(json.dumps(config), encoding="utf-8")
         began = time.monotonic()
         command = [sys.executable, "-m", "tap_emaillogs", "--config", str(path)]
-        tap = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)  # noqa: SIM115 - wait4 below
+        tap = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert tap.stdout
         counts = {b"zeptomail_mail_logs": 0, b"email_events": 0}
         for line in tap.stdout:

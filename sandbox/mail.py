@@ -25,6 +25,7 @@ from proxyprotocol.reader import ProxyProtocolReader
 from proxyprotocol.version import ProxyProtocolVersion
 from pymap.backend.dict import DictBackend
 from pymap.concurrent import Subsystem
+from pymap.config import BuiltinHash  # type: ignore[attr-defined] # pymap passes it on from a library of its own
 from pymap.imap import IMAPServer
 from pymap.parsing.message import AppendMessage
 from pymap.parsing.specials.flag import Flag
@@ -166,9 +167,9 @@ class Mailbox:
             host=None, port=0, debug=False, cert=None, key=None, tls=False, passlib_cfg=None, proxy_protocol=None,
             demo_data=False, demo_user=self.username, demo_password=self.password,
         )  # fmt: skip
-        # No threads of its own: the account lives for one test.
+        # A weak hash and no threads of its own: the account lives for one test.
         backend, config = await DictBackend.init(
-            arguments, cpu_subsystem=Subsystem.for_asyncio(), invalid_user_sleep=0.0
+            arguments, hash_context=BuiltinHash(rounds=1), cpu_subsystem=Subsystem.for_asyncio(), invalid_user_sleep=0.0
         )
         config.apply_context()
         async with backend.login.demo_user_identity.new_session() as session:

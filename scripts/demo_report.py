@@ -101,7 +101,8 @@ def table(head: list[str], rows: list[list[Any]]) -> None:
     right = [isinstance(cell, int) for cell in (rows[0] if rows else head)]
     for line in texts:
         cells = zip(line, widths, right, strict=True)
-        print("  " + "  ".join(text.rjust(width) if to_right else text.ljust(width) for text, width, to_right in cells))
+        padded = [text.rjust(width) if to_right else text.ljust(width) for text, width, to_right in cells]
+        print(f"  {'  '.join(padded)}".rstrip())
     print()
 
 
@@ -159,7 +160,22 @@ def events(connection: duckdb.DuckDBPyConnection, truth: dict[str, Any]) -> int:
     )
     for provider, kind in wrong:
         print(f"  WRONG: {provider} {kind}: {found.get((provider, kind), 0)}, not {expected.get((provider, kind), 0)}")
+    if wrong:
+        print()
     return len(wrong)
+
+
+def newest(connection: duckdb.DuckDBPyConnection) -> None:
+    """Print each vendor's newest event, as it lies in the file."""
+    rows = connection.execute(
+        "select provider, event_at::varchar, event_type, recipient, subject from tap_emaillogs.email_events "
+        "qualify row_number() over (partition by provider order by event_at desc, event_id) = 1 order by provider"
+    ).fetchall()
+    print("The newest event of each vendor")
+    table(
+        ["provider", "event_at", "event_type", "recipient", "subject"],
+        [[str(cell or "")[:40] for cell in row] for row in rows],
+    )
 
 
 def ledger(connection: duckdb.DuckDBPyConnection) -> int:
@@ -202,6 +218,7 @@ def report() -> int:
     with database() as connection:
         wrong = streams(connection, truth, notes["rows"])
         wrong += events(connection, truth)
+        newest(connection)
         wrong += ledger(connection)
         requests(truth, notes)
     print(f"The DuckDB file: {os.environ['DEMO_DUCKDB']}. A query to try:\n")

@@ -3,8 +3,8 @@
     python scripts/generate.py            write
     python scripts/generate.py --check    change nothing; status 1 when a file is not as it should be
 
-`meltano.yml`, block `extractor`: every setting of the tap, from its configuration schema. No setting of a provider
-gets a default there: a default would switch the provider on.
+`meltano.yml`: every setting of the tap, from its configuration schema. No setting of a provider gets a default there: a
+default would switch the provider on. `README.md`: the tables of `readme_tables.py`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import readme_tables
+
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.tap import TapEmailLogs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = {
     "string": "string",
     "integer": "integer",
-    "number": "decimal",
+    "number": "string",  # Meltano 4.4 cannot pass on a `decimal` from the environment; the tap reads the text
     "boolean": "boolean",
     "array": "array",
     "object": "object",
@@ -68,7 +70,7 @@ def label(name: str) -> str:
 def setting(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
     """Yield a setting's lines, for Meltano."""
     yield f"- name: {name}"
-    if "enum" in schema:
+    if schema_type(schema) == "string" and "enum" in schema:  # of other types Meltano would compare text with them
         yield "  kind: options"
         options = [f"{{label: {json.dumps(str(value))}, value: {json.dumps(value)}}}" for value in schema["enum"]]
         yield f"  options: [{', '.join(options)}]"
@@ -93,23 +95,30 @@ def extractor() -> Iterator[str]:
         yield from setting(name, schema)
 
 
-BLOCKS: tuple[tuple[str, str, Callable[[], Iterator[str]]], ...] = (("meltano.yml", "extractor", extractor),)
+BLOCKS: tuple[tuple[str, str, Callable[[], Iterator[str]]], ...] = (
+    ("meltano.yml", "extractor", extractor),
+    ("README.md", "streams", readme_tables.streams),
+    ("README.md", "settings", readme_tables.settings),
+)
 """File, name of the block in it, and what writes its lines."""
+MARKERS = {".yml": ("# ", ""), ".md": ("<!-- ", " -->")}
+"""What makes a comment, by file name."""
 
 
-def filled(text: str, block: str, lines: list[str]) -> str:
+def filled(path: Path, text: str, block: str, lines: Iterable[str]) -> str:
     """Return a file's text with one block replaced; its lines get the indentation of the marker.
 
     Raises:
         ValueError: The markers are not there, or not once.
     """
-    markers = re.compile(rf"^( *)# generated: {block}\n(?:.*\n)*?\1# end of generated\n", re.MULTILINE)
+    before, after = MARKERS[path.suffix]
+    head, foot = f"{before}generated: {block}{after}", f"{before}end of generated{after}"
+    markers = re.compile(rf"^( *){re.escape(head)}\n(?:.*\n)*?\1{re.escape(foot)}\n", re.MULTILINE)
     if len(markers.findall(text)) != 1:
-        raise ValueError(f"the markers of {block} must be there exactly once")
+        raise ValueError(f"{path.name} must hold the markers of {block} exactly once")
 
     def between(found: re.Match[str]) -> str:
-        body = [f"# generated: {block}", *lines, "# end of generated"]
-        return "".join(f"{found[1]}{line}\n" for line in body)
+        return "".join(f"{found[1]}{line}".rstrip() + "\n" for line in (head, *lines, foot))
 
     return markers.sub(between, text)
 
@@ -123,7 +132,7 @@ def main(arguments: list[str]) -> int:
     for name, block, lines in BLOCKS:
         path = ROOT / name
         old = path.read_text(encoding="utf-8")
-        new = filled(old, block, list(lines()))
+        new = filled(path, old, block, lines())
         if new != old:
             stale.append(f"{name} ({block})")
             if not arguments:

@@ -48,7 +48,9 @@ def settings() -> Iterator[str]:
     yield "| `accounts` | A list of objects of the same keys; what one leaves out it takes from the object around it. |"
     for provider in PROVIDERS:
         required = {key for keys in provider.required for key in keys}
-        shown = ", ".join(f"{name} {_text(provider.defaults[name])}" for name in sorted(provider.defaults) if name in _COMMON_NAMES)
+        shown = ", ".join(
+            f"{name} {_text(provider.defaults[name])}" for name in sorted(provider.defaults) if name in _COMMON_NAMES
+        )
         yield from ("", f"**`{provider.name}`** ({provider.title}; * required; defaults: {shown})", "")
         yield from ("| setting | meaning |", "| --- | --- |")
         yield from _rows(provider.settings, f"{provider.name}.", required)

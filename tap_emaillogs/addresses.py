@@ -25,6 +25,7 @@ ANY = re.compile(rf"{_VERP}|{_ADDRESS}")
 ANY_ENCODED = re.compile(rf"{_VERP}|{_ADDRESS}|{_ENCODED}")
 """Likewise, or inside a link, its `@` written `%40`."""
 _ANGLES = re.compile(r"<\s*([^<>]*@[^<>]*?)\s*>")
+_MAILBOX = re.compile(r"\s*(?:\"(?:[^\"\\]|\\.)*\"|[^<>\":=/]*)\s*<[^<>\s]+@[^<>\s]+>\s*")
 _PARTS = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|<[^<>]*>|[^,;\r\n])+")
 _QUOTED_NAME = re.compile(r"\"(?:[^\"\\]|\\.)*\"(?!@)")
 _IP = re.compile(
@@ -63,6 +64,13 @@ def split(text: str) -> list[str]:
             inside = [plain] if " " not in plain else ADDRESS.findall(plain)
             found.extend(address for address in inside if address)
     return found
+
+
+def is_list(value: object) -> bool:
+    """Tell whether a value is nothing but `"Name" <a@b>`, once or more."""
+    return (
+        isinstance(value, str) and value.rstrip().endswith(">") and all(map(_MAILBOX.fullmatch, _PARTS.findall(value)))
+    )
 
 
 def names(text: str) -> list[str]:

@@ -5,6 +5,7 @@ Nothing is ever written to a path that a member names, and no message holds one:
 
 from __future__ import annotations
 
+import copy
 import gzip
 import io
 import os
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _ZIP, _EMPTY_ZIP, _GZIP = b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b"
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _CHUNK = 1 << 16
+_LONGEST_END = 22 + 0xFFFF
+"""The record at the end, and the longest comment behind it."""
 _TABLES = (".csv", ".tsv")
 _KNOWN_COMPRESSION = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 """Others can turn a few bytes into gigabytes before anything can be counted."""
@@ -113,12 +116,15 @@ def _open_zip(file: BinaryIO, password: bytes, budget: _Budget) -> Archive:
         raise BrokenFile(f"the zip has more than {budget.limits.members} members")
     with damage():
         archive = pyzipper.AESZipFile(file)
+        announced = _members_announced(file)
+    if len(archive.infolist()) != announced:
+        raise BrokenFile("the zip has not the members that it announces")
     infos = [info for info in archive.infolist() if info.file_size or not info.is_dir()]
     files = [info for info in infos if not _hidden(info.filename)]
     tables = [info for info in files if info.filename.lower().endswith(_TABLES)] or files
     if not tables:
         raise BrokenFile("the zip is empty")
-    budget.check(sum(info.file_size for info in tables))  # the library gives no more than a member declares
+    budget.check(sum(info.file_size for info in tables))
     if any(info.compress_type not in _KNOWN_COMPRESSION for info in tables):
         raise BrokenFile("the zip is packed in a way that is not known here")
     encrypted = any(info.flag_bits & 1 for info in tables)
@@ -131,12 +137,22 @@ def _open_zip(file: BinaryIO, password: bytes, budget: _Budget) -> Archive:
 
     def opener(info: Any) -> Callable[[], BinaryIO]:
         def open_member() -> BinaryIO:
+            longer = copy.copy(info)
+            longer.file_size += 1  # the library would cut in silence what is longer than declared
             with damage():
-                return _bounded(archive.open(info, pwd=password or None), budget)
+                return _bounded(archive.open(longer, pwd=password or None), budget, size=info.file_size)
 
         return open_member
 
     return Archive(tuple(map(opener, tables)), True, encrypted, len(ignored))
+
+
+def _members_announced(file: BinaryIO) -> int:
+    """Return the count in the record at the zip's end; the library goes by the directory's length alone."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_END))
+    tail = file.read()
+    place = tail.rindex(_EMPTY_ZIP)
+    return int(struct.unpack_from("<H", tail, place + 10)[0])
 
 
 def _hidden(name: str) -> bool:
@@ -163,8 +179,8 @@ def _gzip(file: BinaryIO) -> BinaryIO:
     return gzip.GzipFile(fileobj=_rewound(file))  # type: ignore[return-value] # it is one in all that is used here
 
 
-def _bounded(source: BinaryIO, budget: _Budget, *, owned: bool = True) -> BinaryIO:
-    return io.BufferedReader(_Bounded(source, budget, owned=owned), _CHUNK)
+def _bounded(source: BinaryIO, budget: _Budget, *, owned: bool = True, size: int | None = None) -> BinaryIO:
+    return io.BufferedReader(_Bounded(source, budget, owned=owned, size=size), _CHUNK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +197,8 @@ class _Budget:
 class _Bounded(io.RawIOBase):
     """Counts what comes out of a member, and speaks only `BrokenFile`."""
 
-    def __init__(self, source: BinaryIO, budget: _Budget, *, owned: bool) -> None:
-        self._source, self._budget, self._owned = source, budget, owned
+    def __init__(self, source: BinaryIO, budget: _Budget, *, owned: bool, size: int | None) -> None:
+        self._source, self._budget, self._owned, self._size = source, budget, owned, size
         self._seen = 0
 
     def readable(self) -> bool:
@@ -198,5 +214,7 @@ class _Bounded(io.RawIOBase):
             data = self._source.read(len(buffer))
         self._seen += len(data)
         self._budget.check(self._seen)
+        if self._size is not None and (self._seen > self._size or (not data and self._seen < self._size)):
+            raise BrokenFile(f"a member of the zip has not the {self._size:,} bytes that it announces")
         buffer[: len(data)] = data
         return len(data)

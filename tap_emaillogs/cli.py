@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import SingerCommand
+from singer_sdk.singerlib import Catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +139,11 @@ def read_catalog(text: str) -> dict[str, Any]:
     """
     catalog: dict[str, Any] = read_json("catalog", text)
     streams = catalog.get("streams")
-    entries = streams if isinstance(streams, list) else [None]
-    if not all(isinstance(entry, dict) and isinstance(entry.get("schema"), dict) for entry in entries):
+    try:
+        known = isinstance(streams, list) and all(isinstance(entry["schema"], dict) for entry in streams)
+        Catalog.from_dict(copy.deepcopy(catalog))
+    except (ValueError, TypeError, LookupError, AttributeError):
+        known = False
+    if not known:
         raise InputError("the catalog file is no Singer catalog: it must hold a list `streams`, each with a schema")
     return catalog

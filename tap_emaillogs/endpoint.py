@@ -95,7 +95,10 @@ class Endpoint:
         windows = plan(needs, self.policy, pinned)
         if first and windows:
             self.state.begin_at(min(windows).start)
-        since = None if first else min((n.bookmark for n in needs if n.bookmark is not None), default=None)
+        asked = begun = min((n.bookmark for n in needs if n.bookmark is not None), default=None)
+        for pin in sorted(pinned):  # what was asked for counts as read
+            asked = pin.end if asked is not None and asked in pin else asked
+        since = None if first and asked == begun else asked
         reason = self.stream.postponed(since, self.now) if windows else None
         if reason is not None:
             self.stream.logger.info("%s: %s", self, reason)

@@ -56,6 +56,7 @@ _HEADER = re.compile(
     r"|(?:Original|Final)-Recipient)(?P<gap>[ \t]*:[ \t]*)(?P<value>[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)",
     re.IGNORECASE | re.MULTILINE,
 )
+_NOT_BARE = re.compile(r'[<,; "]')
 _SHORT = 4
 """A shorter subject is hidden where it is a whole value, not inside words."""
 
@@ -120,7 +121,7 @@ class Hider:
     def in_recipients(text: str) -> list[str]:
         """Return the bare addresses of a recipient property; a text that holds none is one itself."""
         text = text.strip()
-        if not any(character in text for character in '<,; "'):
+        if _NOT_BARE.search(text) is None:
             return [text.removeprefix("mailto:")]
         return addresses.split(text) or [text]
 
@@ -156,12 +157,19 @@ class Hider:
         """Clear a sender's column of what is hidden, but not of the sender."""
         return self.only_known(_without_texts(text, known.texts), known)
 
+    def identifier(self, text: str, known: Known) -> str | None:
+        """Clear an id, which may look like an address; with blanks in it, it is a text."""
+        return self.text(text, known) if " " in text else self.only_known(text, known)
+
     def only_known(self, text: str, known: Known) -> str:
         """Clear a text of this record's recipients, and of nothing else; always by a hash."""
+        encoded = "%" in text
+        if not (encoded or "@" in text or "=" in text):
+            return text
         lower = text.lower()
         for address in known.recipients:
             name, _, host = address.rpartition("@")
-            for form in (address, f"{name}={host}", quote(address)) if name else ():
+            for form in (address, f"{name}={host}", *([quote(address)] if encoded else ())) if name else ():
                 if form in lower:
                     found = re.compile(rf"(?<![\w.-]){re.escape(form)}(?!\w)", re.IGNORECASE)
                     text = found.sub(str(self.token(address)), text)
@@ -209,7 +217,7 @@ class Hider:
     def free(self, value: Any, known: Known, key: str = "", *, ips: bool = True) -> Any:  # noqa: PLR0911 - one per kind of value
         """Clear an object, a list or a value below `key`."""
         name = folded(key)
-        if self.recipients_hidden and name in _FREE_RECIPIENTS:
+        if self.recipients_hidden and (name in _FREE_RECIPIENTS or addresses.is_list(value)):
             return self._free_recipient(value)
         if self.body_hidden and name in _FREE_BODIES:
             return None
@@ -232,7 +240,7 @@ class Hider:
                 "value": self.free(value["value"], known, label, ips=ips)
             }
         return {
-            self.text(key, known, ips=ips, words=True) or "": self.free(
+            key if key.isidentifier() else self.text(key, known, ips=ips, words=True) or "": self.free(
                 item, known, key, ips=ips and not key.startswith(SERVERS)
             )
             for key, item in value.items()
@@ -266,20 +274,21 @@ def _holds_address(value: Any) -> bool:
 
 
 @lru_cache(maxsize=1 << 10)
-def _forms(text: str) -> tuple[str, ...]:
-    text = text.strip()
-    return tuple(dict.fromkeys((text, quote(text), quote(text, safe=""), quote_plus(text))))
+def _encoded(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((quote(text), quote(text, safe=""), quote_plus(text))))
 
 
 def _without_texts(text: str, hidden: Mapping[str, str], *, words: bool = False) -> str:
+    in_link = "%" in text or "+" in text
     for whole, instead in hidden.items():
         if words and (text == whole or " " not in whole):  # a subject "delivered" is no secret in a status
             continue
         if text == whole:
             return instead
-        if len(whole.strip()) < _SHORT:
+        plain = whole.strip()
+        if len(plain) < _SHORT:
             continue
-        for form in _forms(whole):
+        for form in (plain, *(_encoded(plain) if in_link else ())):
             if form in text:
                 before, after = (r"(?<!\w)" if form[0].isalnum() else ""), (r"(?!\w)" if form[-1].isalnum() else "")
                 text = re.sub(before + re.escape(form) + after, lambda _: instead, text)  # noqa: B023 - used at once

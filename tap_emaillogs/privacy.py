@@ -110,10 +110,13 @@ class _Hiding(Privacy):
     def apply(self, stream: str, record: Record, source: tuple[str, Record] | None = None) -> Record:
         """Return a copy of the record without what is to be hidden."""
         plan: _Plan = self._plan(stream)
-        known = plan.known(record)
-        if source is not None and source[1] is not record:
-            if self._last is None or self._last[0] is not source[1]:  # the events of a row follow one another
-                self._last = source[1], self._plan(source[0]).known(source[1])
+        if source is None:
+            return plan.apply(record, plan.known(record))
+        if self._last is None or self._last[0] is not source[1]:  # a row and its events follow one another
+            self._last = source[1], self._plan(source[0]).known(source[1])
+        known = self._last[1]
+        if source[1] is not record:
+            known = plan.known(record)
             known.add(self._last[1])
         return plan.apply(record, known)
 
@@ -225,6 +228,7 @@ class _Plan:
             "ours": None,
             "sender": hider.sender,
             "identity": hider.only_known if hider.recipients_hidden else None,
+            "id": hider.identifier,
             "json": hider.json,
             "ip": lambda text, known: hider.free(text, known, name),
             "headers": hider.text,
@@ -248,7 +252,8 @@ class _Plan:
             ("body", name == _BODY),
             ("ours", top and (name in _OURS or (not self._raw and name in _OUR_WORDS))),
             ("domain", self._events and name == "recipient_domain"),
-            ("identity", in_key or (top and name in _IDS)),
+            ("identity", in_key),
+            ("id", top and name in _IDS),
             ("sender", top and name in _SENDERS),
             ("json", name == EXTRA or (not self._raw and name == _LEDGER_FILTERS)),
             ("ip", bool(_READER.intersection(path)) or (self._events and name == "ip")),

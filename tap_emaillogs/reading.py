@@ -66,10 +66,24 @@ class Reading:
     splits: int = 0
     """How many splits led to this window."""
     meter: Meter = field(default_factory=Meter)
+    short: int | None = None
+    """How many rows the vendor announced and did not give, where the window is split for that."""
+    allowance: list[int] | None = None
+    """What the parts of such a window may lack, all together; shared by them."""
+
+    def lacks(self, rows: int) -> bool:
+        """Note how many rows this part lacks; tell whether the parts lack no more than their whole did."""
+        self.short = rows
+        if self.allowance is None:
+            return True
+        with self.memory.lock:
+            self.allowance[0] -= rows
+            return self.allowance[0] >= 0
 
     def parts(self, windows: Iterable[Window]) -> list[Reading]:
         """Return the readings that replace this one; the first inherits the requests spent so far."""
-        readings = [Reading(window, self.memory, self.splits + 1) for window in windows]
+        allowance = None if self.short is None else [self.short]
+        readings = [Reading(window, self.memory, self.splits + 1, allowance=allowance) for window in windows]
         readings[0].meter = self.meter
         return readings
 

@@ -68,6 +68,8 @@ def _check_partition(name: str, part: Mapping[str, Any]) -> None:
 
 def _progress(partition: Mapping[str, Any]) -> Progress:
     bookmark = partition.get(BOOKMARK)
+    if bookmark is not None and timestamps.parse(bookmark) < timestamps.EPOCH:
+        raise ValueError(f"{bookmark} is before e-mail was")
     marks = partition.get(_REVISITS) or {}
     return Progress(
         None if bookmark is None else timestamps.parse(bookmark),

@@ -184,6 +184,9 @@ class LogStream(RESTStream[Any]):
             if total is None or len(rows) == total or len(merged) == total:
                 return self.outcome(reading, merged, total)
             trouble = f"the vendor counts {total} rows and gives {len(rows)}"
+            if len(rows) > total and len(rows) == len(page.rows):  # one answer: nothing in it came twice
+                self.logger.warning("%s: %s; all of them are kept", reading, trouble)
+                return self.outcome(reading, merged, total)
         return self.give_up(reading, list(kept.values()) if self.row_key else rows, total, trouble)
 
     def _merge(self, kept: dict[Any, Taken], rows: Sequence[Taken]) -> list[Taken]:
@@ -206,6 +209,8 @@ class LogStream(RESTStream[Any]):
                     raise errors.PageRefused(f"page {paginator.count + 1}: {error}", error.hint) from error
                 raise
             before, page = page, self.parse_page(reply.data)
+            if not all(isinstance(row, dict) for row in page.rows):
+                raise errors.Misunderstood("a row of the answer is no object")
             if not paginator.count and (split := self.split(reading, page)):
                 return rows, page, split
             if paginator.count:
@@ -245,6 +250,9 @@ class LogStream(RESTStream[Any]):
 
     def give_up(self, reading: Reading, rows: Sequence[Taken], total: int | None, why: str) -> Outcome | Split:
         """Split a window that stays unclear after all attempts; at the vendor's resolution say what is missing."""
+        if total is not None and len(rows) < total and not reading.lacks(total - len(rows)):
+            why = f"{why}; the parts of a window lack more than the whole did, so its totals are wrong"
+            return self.outcome(reading, rows, total, truncated=why)
         windows = equal_parts(reading.window, 2, self.unit)
         if len(windows) > 1:
             return Split(windows)

@@ -7,6 +7,7 @@ bookmark never passes a hole.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ class Engine:
         # A SimpleQueue may be put to from a signal handler, whatever the interrupted thread holds.
         self._arrivals: queue.SimpleQueue[_Arrival | None] = queue.SimpleQueue()
         self._pool = Pool(min(_MOST_THREADS, sum(e.stream.windows_in_flight() for e in endpoints)))
+        self._over = False
         self.failures: list[Failure] = []
 
     def wake(self) -> None:
@@ -108,6 +110,8 @@ class Engine:
             for endpoint in self._endpoints:
                 endpoint.end()
             self._pool.close()
+            self._over = True
+            self._discard()
 
     def _submit(self) -> None:
         """Keep the workers busy, giving each endpoint its turn."""
@@ -128,6 +132,16 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - isolation: whatever happened is this endpoint's failure
             result = error
         self._arrivals.put((endpoint, slot, result))
+        if self._over:
+            self._discard()
+
+    def _discard(self) -> None:
+        """Free what came too late to be written."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                arrival = self._arrivals.get_nowait()
+                if arrival is not None and isinstance(arrival[2], Outcome) and arrival[2].close:
+                    arrival[2].close()
 
     def _arrive(self) -> Iterator[Endpoint]:
         arrival = self._arrivals.get()

@@ -41,7 +41,7 @@ from tap_emaillogs.tap import TapEmailLogs
 from tap_emaillogs.windows import Window, subtract, union
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sandbox.server import Logged, Sandbox
 
@@ -153,7 +153,7 @@ class Run:
 
     def lines(self, level: str) -> list[str]:
         """Return the lines of stderr of a level."""
-        return [line for line in self.stderr.splitlines() if level in line]
+        return [line for line in self.stderr.splitlines() if re.search(rf"(?<!\w){level}(?!\w)", line)]
 
 
 def bookmarks(state: Mapping[str, Any]) -> dict[str, dict[tuple[tuple[str, str], ...], str]]:
@@ -171,6 +171,19 @@ def bookmarks(state: Mapping[str, Any]) -> dict[str, dict[tuple[tuple[str, str],
 # Running.
 
 
+class _Output(io.BytesIO):
+    """A stdout that tells what is written to it."""
+
+    def __init__(self, watch: Callable[[bytes], None] | None) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def write(self, data: Any) -> int:
+        if self._watch is not None:
+            self._watch(bytes(data))
+        return super().write(data)
+
+
 def config_of(box: Sandbox, *vendors: str, top: Mapping[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
     """Return a configuration for these vendors of the sandbox (default: all it plays), each with `settings`."""
     given = box.config(vendors or None)
@@ -185,10 +198,14 @@ def run(  # noqa: PLR0913 - each is a part of a command line
     clock: Clock | None = None,
     box: Sandbox | None = None,
     checked: bool = True,
+    watch: Callable[[bytes], None] | None = None,
 ) -> Run:
-    """Run the tap in this process; `clock` stands still at `NOW` by default, and waits take no time."""
+    """Run the tap in this process; `clock` stands still at `NOW` by default, and waits take no time.
+
+    `watch` is called with whatever is handed to stdout, as it happens.
+    """
     clock = clock or Ticking()
-    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    out = io.TextIOWrapper(_Output(watch), encoding="utf-8")
     errors = io.StringIO()
     seen = len(box.requests) if box else 0
     kind = type("Tap", (TapEmailLogs,), {"clock_class": staticmethod(lambda: clock)})
@@ -386,16 +403,20 @@ def _secrets(value: Any, name: str = "") -> Iterator[str]:
 
 
 @cache
-def _validator(schema: str) -> Draft7Validator:
+def _validator(schema: str) -> tuple[Draft7Validator, set[int]]:
     document = json.loads(schema)
     Draft7Validator.check_schema(document)
-    return Draft7Validator(document)
+    return Draft7Validator(document), set()
 
 
 def assert_valid(schema: Mapping[str, Any], records: Iterable[Mapping[str, Any]]) -> None:
-    """Validate records against a SCHEMA, undeclared properties included."""
-    validator = _validator(json.dumps(schema, sort_keys=True))
+    """Validate records against a SCHEMA, undeclared properties included; a record known to be valid is not again."""
+    validator, known = _validator(json.dumps(schema, sort_keys=True))
     for record in records:
+        content = hash(json.dumps(record, sort_keys=True))
+        if content in known:
+            continue
+        known.add(content)
         mistake = next(iter(validator.iter_errors(record)), None)
         assert mistake is None, f"{mistake and mistake.message} at {mistake and mistake.json_path}"
         assert record.keys() <= schema["properties"].keys(), record.keys() - schema["properties"].keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import json
@@ -12,11 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from harness import NOW, Ticking
 from hypothesis import given
 from hypothesis import strategies as st
 from singer_sdk.streams.rest import HTTPRequest
 
-from harness import NOW, Ticking
 from tap_emaillogs.client import ApiClient, KeyAuth, Meter, decode, retry_after
 from tap_emaillogs.clock import Stopped
 from tap_emaillogs.errors import ReadError, Unreachable, VendorError
@@ -42,7 +43,7 @@ class Vendor:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:  # noqa: N802 - the base's name
+            def do_GET(self) -> None:
                 vendor.asked.append(copy.copy(self))  # the same handler serves what follows on its connection
                 vendor.answers[0 if len(vendor.answers) == 1 else len(vendor.asked) - 1](self)
 
@@ -139,9 +140,7 @@ def test_a_request_carries_key_agent_and_parameters(vendor: Vendor) -> None:
     assert said.clock.waits == []
 
 
-def test_a_netrc_file_does_not_replace_the_key(
-    vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_netrc_file_does_not_replace_the_key(vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -297,7 +296,7 @@ def test_a_refusal_fails_at_once_with_the_vendors_words_and_a_hint(vendor: Vendo
 
 def test_a_refusal_without_words_shows_the_status_only(vendor: Vendor) -> None:
     vendor.answer(403, b"<html>ann@example.com</html>")
-    with pytest.raises(VendorError, match="^HTTP 403$"):
+    with pytest.raises(VendorError, match=r"^HTTP 403$"):
         Said(vendor).get()
 
 
@@ -403,7 +402,5 @@ def test_odd_json_is_read_all_the_same() -> None:
 
 @given(st.binary(max_size=30))
 def test_any_bytes_are_json_or_a_value_error(body: bytes) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         decode(body)
-    except ValueError:
-        pass

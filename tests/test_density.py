@@ -11,10 +11,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from harness import NOW, Ticking
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import NOW, Ticking
 from tap_emaillogs import timestamps
 from tap_emaillogs.client import ApiClient, Reply
 from tap_emaillogs.density import Density, cut, estimate, seen_region
@@ -93,7 +93,7 @@ def test_what_is_hidden_is_estimated_from_what_is_known_or_seen() -> None:
     st.sampled_from([MILLISECOND, SECOND]),
     st.randoms(use_true_random=False),
 )
-def test_a_cut_tiles_and_cuts_at_least_once_where_there_is_room(
+def test_a_cut_tiles_and_cuts_at_least_once_where_there_is_room(  # noqa: PLR0917 - drawn values
     length: int, moments: list[int], order: str, total: float, target: int, unit: timedelta, rng: random.Random
 ) -> None:
     window = Window(START, START + length * unit)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import NOW, STREAMS, VENDORS, Run, asked, catalog, command, config_of, run, upserted
+from harness import NOW, STREAMS, VENDORS, Run, Ticking, asked, catalog, command, config_of, run, upserted
 from sandbox.infobip_data import Status
 from tap_emaillogs import addresses, smtp
 from tap_emaillogs.events import BounceClass, EventRow, EventType, MappingTable, Meaning, RejectReason
@@ -385,18 +385,38 @@ def truth(box: Sandbox, vendor: str) -> dict[str, int]:
     return dict(box.truth()["vendors"][vendor]["default"]["email_events"])
 
 
-def test_counts_are_the_truth(shared_box: Sandbox) -> None:
-    found = run(config_of(shared_box))
-    for vendor in VENDORS:
-        assert counts(found, vendor) == truth(shared_box, vendor)
+ALL_VENDORS = tuple(BY_NAME)
+SOURCES = {provider.name: provider.event_sources[0] for provider in PROVIDERS}
+
+
+def test_counts_are_the_truth(play: Callable[..., Sandbox], clock: Ticking) -> None:
+    box = play(vendors=ALL_VENDORS, now=clock.now)
+    found = run(config_of(box), clock=clock)
+    for vendor in ALL_VENDORS:
+        assert counts(found, vendor) == truth(box, vendor)
     assert len(found.records[EVENTS]) == len(upserted(found, EVENTS))
 
 
 def test_counts_are_the_truth_from_the_command_line(play: Callable[..., Sandbox]) -> None:
-    box = play(size=60, now=None)
+    box = play(size=60, now=None, vendors=ALL_VENDORS, options={"zeptomail": {"polls": 1}})
     found = command(config_of(box))
-    for vendor in VENDORS:
+    for vendor in ALL_VENDORS:
         assert counts(found, vendor) == truth(box, vendor)
+
+
+@pytest.mark.parametrize("vendor", ["zeptomail", "messangi"])
+def test_an_export_or_report_is_read_once_too(play: Callable[..., Sandbox], vendor: str) -> None:
+    seen = []
+    for select in ([SOURCES[vendor], EVENTS], [SOURCES[vendor]], [EVENTS]):
+        clock = Ticking()
+        box = play(size=60, now=clock.now, vendors=[vendor])
+        config = config_of(box)
+        found = run(config, catalog=catalog(config, select), clock=clock, box=box)
+        assert {stream for stream, records in found.records.items() if records} == set(select)
+        asked_for = Counter((request.method, request.path) for request in found.requests)
+        asked_for.pop(("GET", "/v1.1/mail-logs/exports"), None)  # how often one looks at a job is a matter of time
+        seen.append(asked_for)
+    assert seen[0] == seen[1] == seen[2]
 
 
 SELECTIONS = {

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from harness import NOW, Ticking, assert_tiles, catalog, config_of, run, upserted
+from messangi_edges import onto_edges
 from singer_sdk.exceptions import ConfigValidationError
 
-from harness import NOW, Ticking, assert_tiles, catalog, config_of, run, upserted
 from tap_emaillogs.providers.messangi import answers
 from tap_emaillogs.providers.messangi.moments import dates_of, read
 from tap_emaillogs.providers.messangi.settings import zone_of, zone_text
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness import Run
+
     from sandbox.server import Sandbox
 
 STREAM = "messangi_message_logs"
@@ -268,17 +270,38 @@ def test_rows_at_the_edge_of_windows_are_neither_lost_nor_doubled(
 ) -> None:
     box = messangi(300, bounds=bounds, order=order)
     (log,) = box.vendor("messangi").logs.values()
-    for number, message in enumerate(log._messages):  # most rows onto edges, the others a millisecond beside them
-        at = message.at_ms // 21_600_000 * 21_600_000 + (0, 0, -1, 1)[number % 4]
-        message.steps = [(max(when, at), status) for when, status in message.steps]
-        message.steps[0] = (at, message.steps[0][1])
-    start = datetime(2026, 1, 30, tzinfo=UTC)
-    found = run(config_of(box, start_date=start.isoformat(), window_hours=6), box=box)
+    start, day = datetime(2026, 1, 30, tzinfo=UTC), timedelta(days=1)
+    onto_edges(log, start, day, last=29)
+    config = config_of(box, start_date=start.isoformat(), window_hours=24, top={"end_date": "2026-03-01T00:00:00Z"})
+    found = run(config, box=box)
     assert_whole(box, found)
-    assert_tiles(found.ledger, start, LIMIT)
-    later = run(config_of(box, lookback_minutes=0, window_hours=6), state=found.state, clock=Ticking(), box=box)
+    assert_tiles(found.ledger, start, start + 30 * day)
+    assert len(found.ledger) == 30
+    del config["end_date"]
+    later = run({**config, "messangi": {**config["messangi"], "lookback_minutes": 0}}, state=found.state, box=box)
     assert later.status == 0
     assert upserted([found, later], STREAM).keys() == upserted(found, STREAM).keys()
+
+
+@pytest.mark.parametrize("bounds", ["[)", "[]", "(]", "()"])
+def test_rows_without_milliseconds_are_neither_lost_nor_doubled_at_edges(
+    messangi: Callable[..., Sandbox], bounds: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = messangi(300, bounds=bounds)
+    (log,) = box.vendor("messangi").logs.values()
+    start, day = datetime(2026, 1, 30, tzinfo=UTC), timedelta(days=1)
+    onto_edges(log, start, day, last=29)
+    shown = log.row
+
+    def whole_seconds(message: Any) -> dict[str, Any]:
+        row = shown(message)
+        return {**row, "date": row["date"][:19] + "Z", "statusDate": row["statusDate"][:19] + "Z"}
+
+    monkeypatch.setattr(log, "row", whole_seconds)
+    config = config_of(box, start_date=start.isoformat(), window_hours=24, top={"end_date": "2026-03-01T00:00:00Z"})
+    found = run(config, box=box)
+    assert_whole(box, found)
+    assert len(found.ledger) == 30
 
 
 def test_keys_depend_neither_on_page_nor_window_nor_columns(messangi: Callable[..., Sandbox]) -> None:

@@ -12,7 +12,9 @@ import pytest
 
 import sandbox.infobip
 import sandbox.jetemail_data
+import sandbox.messangi_data
 import sandbox.smtp2go_data
+import sandbox.zeptomail_files
 from harness import STREAMS, VENDORS, Run, config_of, run, upserted
 from tap_emaillogs import addresses
 from tap_emaillogs.hiding import RECIPIENTS
@@ -257,7 +259,7 @@ OURS = {
 }
 
 
-def poisoned(spec: Mapping[str, Any], path: tuple[str, ...] = ()) -> Any:  # noqa: PLR0911 - one per kind of column
+def poisoned(spec: Mapping[str, Any], path: tuple[str, ...] = ()) -> Any:  # noqa: C901, PLR0911 - one per kind of column
     """Make a value that holds an address, a subject and an IP address wherever a text may."""
     kind = next(name for name in ([spec["type"]] if isinstance(spec["type"], str) else spec["type"]) if name != "null")
     name = path[-1] if path else ""
@@ -334,14 +336,49 @@ def poisoning(row: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any
     return spoiled
 
 
-KEPT = frozenset({"event", "action", "groupName", "uid", "messageId", "email_id", "id", "message_id", "currency"})
+def spoiled_cells(dress: Callable[..., Any]) -> Callable[..., Any]:
+    """Do the same to the lines of ZeptoMail's files."""
+    recipient = {"To", "Cc", "Bcc", "Suppressed Value"}
+
+    def spoil(name: str, cell: str) -> str:
+        if name == "Status" or "Time" in name or "Id" in name.split():
+            return cell
+        if name in recipient:
+            return '"Victim 7" <victim7@hidden7.example>'
+        more = "bounce+victim7=hidden7.example@shop.example" if name == "From" else "x.victim@other.example"
+        return f"{cell} victim7@hidden7.example {more} {IP if 'IP' in name else ''}"
+
+    def dressed(shape: Any, columns: list[str], rows: Any) -> Any:
+        return dress(shape, columns, ([spoil(*pair) for pair in zip(columns, row, strict=True)] for row in rows))
+
+    return dressed
+
+
+KEPT = frozenset(
+    {
+        "status",
+        "channel",
+        "event",
+        "action",
+        "groupName",
+        "uid",
+        "messageId",
+        "email_id",
+        "id",
+        "message_id",
+        "currency",
+    }
+)
 
 
 @pytest.fixture
 def spoiled_box(play: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     for module in (sandbox.smtp2go_data, sandbox.jetemail_data, sandbox.infobip):
         monkeypatch.setattr(module, "row", poisoning(module.row))  # type: ignore[attr-defined]
-    return play(size=120)
+    log = sandbox.messangi_data.Log
+    monkeypatch.setattr(log, "row", poisoning(log.row))
+    monkeypatch.setattr(sandbox.zeptomail_files, "dress", spoiled_cells(sandbox.zeptomail_files.dress))
+    return play(size=120, vendors=[provider.name for provider in PROVIDERS])
 
 
 @every_mode

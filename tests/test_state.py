@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from harness import NOW, Ticking
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import NOW, Ticking
 from tap_emaillogs.state import Bookmark, EndpointState, StateError, check
 from tap_emaillogs.tap import TapEmailLogs
 from tap_emaillogs.windows import Window, subtract
@@ -198,6 +198,7 @@ def test_the_taps_own_state_is_taken(state: Any) -> None:
         ({"bookmarks": {STREAM: {"partitions": [1]}}}, f"{STREAM} is damaged"),
         ({"bookmarks": {STREAM: {"partitions": [{"replication_key_value": "2026-03-01"}]}}}, f"{STREAM} is damaged"),
         (partition(replication_key_value="yesterday"), f"{STREAM} is damaged"),
+        (partition(replication_key_value="0001-01-01"), f"{STREAM} is damaged"),
         (partition(replication_key_value=5), f"{STREAM} is damaged"),
         (partition(revisits={"often": "2026-03-01"}), f"{STREAM} is damaged"),
         (partition(revisits={"1e400": "2026-03-01"}), f"{STREAM} is damaged"),

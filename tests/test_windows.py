@@ -306,9 +306,7 @@ def test_each_moment_is_read_at_once_and_again_at_each_age(  # noqa: PLR0917 - d
     revisits: tuple[timedelta, ...], pauses: list[int], lookback: int, settle: int, largest: timedelta, consumers: int
 ) -> None:
     begin = NOW - 2 * DAY
-    rules = policy(
-        revisits=revisits, lookback=lookback * MINUTE, settle=settle * MINUTE, largest=largest, start=begin
-    )
+    rules = policy(revisits=revisits, lookback=lookback * MINUTE, settle=settle * MINUTE, largest=largest, start=begin)
     life, now = Life(rules, consumers), NOW
     life.run(now)
     for pause in pauses:

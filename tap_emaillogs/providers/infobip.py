@@ -19,7 +19,7 @@ from tap_emaillogs.errors import Misunderstood
 from tap_emaillogs.events import EventRow, MappingTable, Meaning
 from tap_emaillogs.pagination import ContinueTokenPaginator, Page, SinglePage
 from tap_emaillogs.provider import Provider
-from tap_emaillogs.reading import Reading, Split
+from tap_emaillogs.reading import Outcome, Reading, Split
 from tap_emaillogs.stream import LogStream
 from tap_emaillogs.windows import Window, subtract
 
@@ -131,7 +131,10 @@ class EmailLogs(LogStream):
             total = estimate(window, times, reading.memory.density)
             kept = self._keep_proven(reading, page.rows) if page.capped else None
             if total > 2 * self.rows_per_window and (kept or page.token):
-                return Split(cut(window, times, total, self.rows_per_window, self.unit))
+                known = kept.outcomes if kept else {}
+                rest = subtract(window, known)
+                parts = [part for one in rest for part in cut(one, times, total, self.rows_per_window, self.unit)]
+                return Split(sorted([*parts, *known]), known)
             if kept:
                 return kept
         return super().split(reading, page)
@@ -139,14 +142,15 @@ class EmailLogs(LogStream):
     def _keep_proven(self, reading: Reading, rows: Sequence[Mapping[str, Any]]) -> Split | None:
         """Keep the newest (or oldest) stretch of a full answer, and go on beside it.
 
-        That the vendor cuts a full answer off at its old end is nowhere promised. So it is proven once per run: a
-        stretch beside the cut is asked for again, and must show the very same rows.
+        That the vendor cuts a full answer off at its old end is nowhere promised. So it is proven once per run: the
+        stretches beside the cut and at the other end are asked for again, and must show the very same rows.
         """
         window, memory = reading.window, reading.memory
-        region = seen_region(window, self.times(rows))
+        times = self.times(rows)
+        region = seen_region(window, times)
         start = region.start + self.unit if region.start > window.start else region.start
         kept = Window(start, region.end)
-        if region == window or kept.start >= kept.end:
+        if region == window or kept.start >= kept.end or len(times) < len(rows):
             return None
         with memory.lock:
             if memory.cut_is_proven is None:
@@ -160,10 +164,38 @@ class EmailLogs(LogStream):
     def _prove(self, reading: Reading, kept: Window, rows: Sequence[Mapping[str, Any]]) -> bool:
         times = sorted(moment for moment in self.times(rows) if moment in kept)
         middle = times[len(times) // 2] if times else kept.end
-        beside_cut = Window(kept.start, middle) if kept.end == reading.window.end else Window(middle, kept.end)
-        context = {"account": self.account.label, "window": beside_cut}
-        again = self.parse_page(self.send(PageContext(context, None), reading.meter).data)
-        return not again.capped and self._keys_in(beside_cut, again.rows) == self._keys_in(beside_cut, rows) != set()
+        # Both halves: an answer may show its rows newest first, and yet be the oldest rows of the window.
+        halves = [half for half in (Window(kept.start, middle), Window(middle, kept.end)) if half.length]
+        return bool(times) and all(self._shows_again(reading, half, rows) for half in halves)
+
+    def _shows_again(self, reading: Reading, stretch: Window, rows: Sequence[Mapping[str, Any]]) -> bool:
+        again = self._ask(reading, stretch)
+        return not again.capped and self._keys_in(stretch, again.rows) == self._keys_in(stretch, rows)
+
+    def _ask(self, reading: Reading, stretch: Window) -> Page:
+        context = {"account": self.account.label, "window": stretch}
+        return self.parse_page(self.send(PageContext(context, None), reading.meter).data)
+
+    def read(self, reading: Reading) -> Outcome | Split:
+        """Read a window; a millisecond that is full with its margins is tried without them."""
+        result = super().read(reading)
+        if isinstance(result, Outcome) and result.status == "truncated":
+            return self._without_margins(reading) or result
+        return result
+
+    def _without_margins(self, reading: Reading) -> Outcome | None:
+        """Leave out a margin as soon as an answer shows a row on that very bound, which so is inclusive."""
+        start, end = reading.window.start, reading.window.end
+        since, until = start - self.unit, end
+        while True:
+            page = self._ask(reading, Window(since + self.unit, until))
+            if not page.capped:
+                return self.outcome(reading, self.take(self.inside(reading.window, page.rows)))
+            times = self.times(page.rows)
+            narrower = start if since in times else since, start if until in times else until
+            if narrower == (since, until):
+                return None
+            since, until = narrower
 
     def _keys_in(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> set[Any]:
         return {

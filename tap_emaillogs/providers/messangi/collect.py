@@ -21,6 +21,7 @@ from tap_emaillogs.tabular import Table, open_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
     from datetime import tzinfo
 
     from tap_emaillogs.providers.messangi.mails import Mail
@@ -28,20 +29,13 @@ if TYPE_CHECKING:
 
 _SKEW = timedelta(minutes=5)
 """So far the clocks of here and of the mail's sender may differ."""
-_LATEST = 50
+_LATEST = 100
 """So many mails are searched for one that might be the report."""
 _MOST_NAMED = 3
 
 
-class Source(Protocol):
-    """Where reports arrive."""
-
-    @property
-    def identity(self) -> tuple[Any, ...]:
-        """What two accounts have in common that look into the same place."""
-
-    def check(self) -> None:
-        """See whether it can be read at all; raises ReadError."""
+class View(Protocol):
+    """A place where reports arrive, open for one look; mails come the newest first."""
 
     def holding(self, ident: str, since: datetime) -> Iterator[Mail]:
         """Yield mails in which `ident` stands, as far as the place can tell."""
@@ -51,6 +45,17 @@ class Source(Protocol):
 
     def latest(self, since: datetime, most: int) -> Iterator[Mail]:
         """Yield the latest mails that may hold a table."""
+
+
+class Source(Protocol):
+    """Where reports arrive."""
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What two accounts have in common that look into the same place."""
+
+    def opened(self) -> AbstractContextManager[View]:
+        """Open it for one look; raises ReadError where it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,15 @@ class Collector:
         self._trusted, self._redact = trusted, redact
         self._lock = threading.Lock()
 
+    def check(self) -> None:
+        """See whether there is a mailbox to look into at all.
+
+        Raises:
+            ReadError: There is not.
+        """
+        with self._lock, self.source.opened():
+            pass
+
     def look(
         self, request: Pending, requests: Requests, rivals: Callable[[], Iterable[Pending]], *, thorough: bool
     ) -> Look:
@@ -100,9 +114,9 @@ class Collector:
             ReadError: The mailbox cannot be read.
         """
         look = Look()
-        with self._lock:
+        with self._lock, self.source.opened() as view:
             seen: set[str] = set()
-            for mail in self._candidates(request, thorough=thorough):
+            for mail in self._candidates(view, request, thorough=thorough):
                 if mail.key in seen:
                     continue
                 seen.add(mail.key)
@@ -114,13 +128,13 @@ class Collector:
                     break
         return look
 
-    def _candidates(self, request: Pending, *, thorough: bool) -> Iterator[Mail]:
+    def _candidates(self, view: View, request: Pending, *, thorough: bool) -> Iterator[Mail]:
         since = request.asked - _SKEW
-        yield from self.source.holding(request.ident, since)
+        yield from view.holding(request.ident, since)
         if self._trusted:
-            yield from self.source.from_sender(self._trusted, since)
+            yield from view.from_sender(self._trusted, since)
         if thorough:
-            yield from self.source.latest(since, _LATEST)
+            yield from view.latest(since, _LATEST)
 
     def _open(self, mail: Mail, look: Look) -> None:
         """Take a mail that holds the request's id."""

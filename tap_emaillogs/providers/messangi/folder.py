@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,13 +30,15 @@ class Folder:
         """What two accounts have in common that look into the same directory."""
         return (str(self._path.absolute()),)
 
-    def check(self) -> None:
-        """See whether the directory can be read at all.
+    @contextmanager
+    def opened(self) -> Iterator[Folder]:
+        """Look into the directory.
 
         Raises:
-            ReadError: It cannot.
+            ReadError: It cannot be read.
         """
         self._files()
+        yield self
 
     def holding(self, ident: str, since: datetime) -> Iterator[Mail]:  # noqa: ARG002 - a copy's time says nothing
         """Yield the files that hold `ident`."""

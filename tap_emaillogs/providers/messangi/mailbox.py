@@ -28,12 +28,53 @@ _MAY_HOLD_A_TABLE = ("multipart/", "text/csv", "application/")
 _FAULTS = (OSError, EOFError, imaplib.IMAP4.error, ImapToolsError)
 _UNREACHABLE = "check report.mailbox.host, port and tls, and whether the mail server is up"
 _REFUSED = (
-    "check report.mailbox.username and password; many mail services want an app password and IMAP to be switched on"
+    "check report.mailbox.username and password; many services want an app-specific password, and IMAP switched on"
 )
 
 
+class ImapView:
+    """A folder that is open for one look."""
+
+    def __init__(self, box: BaseMailBox) -> None:
+        self._box = box
+
+    def holding(self, ident: str, since: datetime) -> Iterator[Mail]:
+        """Yield mails in which the server finds `ident`, headers and attachments included."""
+        yield from self._found(AND(date_gte=_day(since), text=ident))
+
+    def from_sender(self, sender: str, since: datetime) -> Iterator[Mail]:
+        """Yield mails whose sender holds the text `sender`."""
+        yield from self._found(AND(date_gte=_day(since), from_=sender.strip()))
+
+    def latest(self, since: datetime, most: int) -> Iterator[Mail]:
+        """Yield the latest mails that may hold a table, at most so many."""
+        with _plainly():
+            headers = self._box.fetch(
+                AND(date_gte=_day(since)), mark_seen=False, headers_only=True, bulk=_HEADERS_AT_ONCE
+            )
+            likely = [
+                header.uid
+                for header in headers
+                if header.uid
+                and header.size_rfc822 <= _LARGEST_MAIL
+                and header.obj.get_content_type().startswith(_MAY_HOLD_A_TABLE)
+            ]
+            yield from self._read(likely[-most:])
+
+    def _found(self, criteria: Any) -> Iterator[Mail]:
+        with _plainly():
+            yield from self._read(self._box.uids(criteria))
+
+    def _read(self, uids: list[str]) -> Iterator[Mail]:
+        # The newest first: where the vendor sent a report twice, the later one knows more.
+        for message in self._box.fetch(uid_list=uids[::-1], mark_seen=False) if uids else ():
+            mail = mails.understand(message)
+            if mail is not None:
+                yield mail
+
+
 class ImapMailbox:
-    """Looks into one folder of a mailbox; each look is a connection of its own, so that none goes stale."""
+    """One folder of a mailbox; each look is a connection of its own, so that none goes stale."""
 
     def __init__(self, settings: Mapping[str, Any], clock: Clock) -> None:
         self._settings, self._clock = settings, clock
@@ -46,54 +87,17 @@ class ImapMailbox:
         given = self._settings
         return given["host"].lower(), self._port, given["username"], given.get("folder") or "INBOX"
 
-    def check(self) -> None:
-        """See whether the folder can be opened at all.
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[ImapView]:
+        """Open the folder for a look, so that nothing in it can be changed.
 
         Raises:
-            ReadError: It cannot.
+            ReadError: It cannot be opened.
         """
-        with self._opened():
-            pass
-
-    def holding(self, ident: str, since: datetime) -> Iterator[Mail]:
-        """Yield mails in which the server finds `ident`, headers and attachments included."""
-        yield from self._found(AND(date_gte=_day(since), text=ident))
-
-    def from_sender(self, sender: str, since: datetime) -> Iterator[Mail]:
-        """Yield mails whose sender holds the text `sender`."""
-        yield from self._found(AND(date_gte=_day(since), from_=sender.strip()))
-
-    def latest(self, since: datetime, most: int) -> Iterator[Mail]:
-        """Yield the latest mails that may hold a table, at most so many."""
-        with self._opened() as box, _plainly():
-            likely = [
-                header.uid
-                for header in box.fetch(
-                    AND(date_gte=_day(since)), mark_seen=False, headers_only=True, bulk=_HEADERS_AT_ONCE
-                )
-                if header.uid
-                and header.size_rfc822 <= _LARGEST_MAIL
-                and header.obj.get_content_type().startswith(_MAY_HOLD_A_TABLE)
-            ]
-            yield from self._read(box, likely[-most:])
-
-    def _found(self, criteria: Any) -> Iterator[Mail]:
-        with self._opened() as box, _plainly():
-            yield from self._read(box, box.uids(criteria))
-
-    def _read(self, box: BaseMailBox, uids: list[str]) -> Iterator[Mail]:
-        # The newest first: where the vendor sent a report twice, the later one knows more.
-        for message in box.fetch(uid_list=uids[::-1], mark_seen=False) if uids else ():
-            mail = mails.understand(message)
-            if mail is not None:
-                yield mail
-
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[BaseMailBox]:
         box = self._connect()
         try:
             self._login(box)
-            yield box
+            yield ImapView(box)
         finally:
             with contextlib.suppress(*_FAULTS):
                 box.logout()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_emaillogs import dates, timestamps
@@ -66,6 +67,7 @@ def read(value: Any, zone: tzinfo = UTC) -> Moment | None:
     return Moment(at, digits, bool(_ZONED.search(text[10:])))
 
 
+@lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     """Bring `Status Date`, `statusDate` and `status_date` to one form."""
     return "".join(character for character in name.lower() if character.isalnum())

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _FIRST_WAIT, _GROWTH, _LONGEST_WAIT = 2.0, 1.5, 60.0
 """Seconds between two looks into the mailbox."""
+_REPORTS_IN_FLIGHT = 8
 
 
 class MessageReports(UndocumentedStream):
@@ -71,6 +72,10 @@ class MessageReports(UndocumentedStream):
         )
         bound.collector = Collector(source, report.get("trusted_sender"), client.redact)
         return bound
+
+    def windows_in_flight(self) -> int:
+        """Return how many reports are waited for at the same time: waiting costs neither side anything."""
+        return max(_REPORTS_IN_FLIGHT, super().windows_in_flight())
 
     def column_name(self, name: str) -> str:
         """Return a column's name in snake case, as those of the file are."""
@@ -123,7 +128,7 @@ class MessageReports(UndocumentedStream):
             request = Pending(request.ident, request.window, clock.now(), zone_text(self._zone), request.filters)
             return self._ask(reading, requests, request)
         if request is None:
-            self.collector.source.check()  # before anything is asked for that could not be collected
+            self.collector.check()  # before anything is asked for that could not be collected
             request = Pending.new(reading.window, clock.now(), zone_text(self._zone), self._asked_with)
             return self._ask(reading, requests, request)
         return self._wait(reading, requests, request)
@@ -195,7 +200,7 @@ class MessageReports(UndocumentedStream):
                 requests.use(report.mail)
             requests.drop(request.ident)
 
-        return Outcome(reader.each_record(rows), on_commit=committed)
+        return Outcome(reader.each_record(rows), as_of=request.asked, on_commit=committed)
 
     def event_at(self, row: Mapping[str, Any]) -> str | None:
         """Return the row's own date; one without a zone is in that of the report."""
