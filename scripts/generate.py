@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import readme_tables
-
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.tap import TapEmailLogs
 

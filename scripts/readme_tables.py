@@ -22,9 +22,8 @@ def streams() -> Iterator[str]:
     for provider in PROVIDERS:
         for stream in provider.streams:
             known: Any = stream  # the SDK declares some of these on instances only
-            endpoint = f"{known.http_method if isinstance(known.http_method, str) else 'GET'} {known.path}"
             keys = ", ".join(known.primary_keys)
-            yield f"| `{vars(stream)['name']}` | {endpoint} | {keys} | {known.replication_key} | {known.paging} |"
+            yield f"| `{vars(stream)['name']}` | {known.endpoint} | {keys} | {known.replication_key} | {known.paging} |"
     for name, about in ((EmailEvents, "all of the above, unified"), (SyncWindows, "the tap's own ledger")):
         own: Any = name
         yield f"| `{own.name}` | {about} | {', '.join(own.primary_keys)} | {own.replication_key} | none |"
@@ -42,7 +41,8 @@ def _rows(properties: Iterable[Any], prefix: str = "", required: Iterable[str] =
 def settings() -> Iterator[str]:
     """Yield the tables of all settings."""
     yield from ("| setting | meaning |", "| --- | --- |", *_rows(TOP))
-    yield from _rows(PRIVACY.wrapped.wrapped.values(), "privacy.")
+    privacy: Any = PRIVACY.wrapped
+    yield from _rows(privacy.wrapped.values(), "privacy.")
     yield from ("", "Each provider's object, and each of its `accounts`, also takes:", "")
     yield from ("| setting | meaning |", "| --- | --- |", *_rows(COMMON))
     yield "| `accounts` | A list of objects of the same keys; what one leaves out it takes from the object around it. |"

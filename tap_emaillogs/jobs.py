@@ -44,6 +44,7 @@ _UNLISTED = timedelta(minutes=10)
 class JobStream(UndocumentedStream):
     """An endpoint whose windows are export jobs; see the module for what a vendor's stream gives."""
 
+    paging = "export job"
     file_life: ClassVar[timedelta] = timedelta(days=3)
     """How long the vendor keeps a file."""
     jobs_in_flight: ClassVar[int] = 8

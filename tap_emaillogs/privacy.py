@@ -20,6 +20,7 @@ from tap_emaillogs.hiding import RECIPIENTS, SERVERS, Hider, Known
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.records import EXTRA
 from tap_emaillogs.stream import SCHEMAS
+from tap_emaillogs.undocumented import UndocumentedStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -104,16 +105,17 @@ class _Hiding(Privacy):
     hides = True
 
     def __init__(self, hider: Hider) -> None:
-        self._plan = cache(lambda stream: _Plan(stream, hider))
+        self._plan = cache(lambda stream, origin: _Plan(stream, origin, hider))
         self._last: tuple[Record, Known] | None = None
 
     def apply(self, stream: str, record: Record, source: tuple[str, Record] | None = None) -> Record:
         """Return a copy of the record without what is to be hidden."""
-        plan: _Plan = self._plan(stream)
+        origin = source[0] if source else stream
+        plan: _Plan = self._plan(stream, origin)
         if source is None:
             return plan.apply(record, plan.known(record))
         if self._last is None or self._last[0] is not source[1]:  # a row and its events follow one another
-            self._last = source[1], self._plan(source[0]).known(source[1])
+            self._last = source[1], self._plan(origin, origin).known(source[1])
         known = self._last[1]
         if source[1] is not record:
             known = plan.known(record)
@@ -122,14 +124,15 @@ class _Hiding(Privacy):
 
 
 class _Plan:
-    """How the records of one stream are cleared."""
+    """How the records of one stream are cleared, that were made of rows of `origin`."""
 
-    def __init__(self, stream: str, hider: Hider) -> None:
+    def __init__(self, stream: str, origin: str, hider: Hider) -> None:
         self._hider = hider
+        kinds = [kind for provider in PROVIDERS for kind in provider.streams]
+        # Of columns that no vendor's page names, nobody knows whose address they hold: all count as recipients'.
+        self._undocumented = any(vars(k)["name"] == origin and issubclass(k, UndocumentedStream) for k in kinds)
         self._events = stream == EVENTS
-        keys: dict[str, Any] = {
-            vars(kind)["name"]: kind.primary_keys for provider in PROVIDERS for kind in provider.streams
-        }
+        keys: dict[str, Any] = {vars(kind)["name"]: kind.primary_keys for kind in kinds}
         self._raw = stream in keys
         self._keys = frozenset(keys.get(stream) or ())
         self._paths: dict[str, list[tuple[str, ...]]] = {"recipient": [], "subject": [], "body": [], "ip": []}
@@ -254,7 +257,7 @@ class _Plan:
             ("domain", self._events and name == "recipient_domain"),
             ("identity", in_key),
             ("id", top and name in _IDS),
-            ("sender", top and name in _SENDERS),
+            ("sender", top and name in _SENDERS and not self._undocumented),
             ("json", name == EXTRA or (not self._raw and name == _LEDGER_FILTERS)),
             ("ip", bool(_READER.intersection(path)) or (self._events and name == "ip")),
             ("headers", name.endswith("headers")),

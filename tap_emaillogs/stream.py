@@ -51,8 +51,9 @@ class LogStream(RESTStream[Any]):
 
     schema: ClassVar[StreamSchema[str]] = StreamSchema(SCHEMAS)
     provider: ClassVar[str]
+    endpoint: ClassVar[str]
     paging: ClassVar[str]
-    """How the endpoint is paged, in a few words, for the documentation."""
+    """What is read and how it is paged, in a few words, for the documentation."""
     unit: timedelta = timestamps.SECOND
     """The vendor's time resolution."""
     own_columns: ClassVar[tuple[str, ...]] = ("account",)

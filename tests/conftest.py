@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import NOW, VENDORS, Ticking
 from hypothesis import settings
 
+from harness import NOW, VENDORS, Ticking
 from sandbox.server import Sandbox
 
 if TYPE_CHECKING:

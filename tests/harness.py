@@ -30,6 +30,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -190,7 +191,7 @@ def config_of(box: Sandbox, *vendors: str, top: Mapping[str, Any] | None = None,
     return {**{name: {**vendor, **settings} for name, vendor in given.items()}, **(top or {})}
 
 
-def run(  # noqa: PLR0913 - each is a part of a command line
+def run(
     config: Mapping[str, Any],
     *,
     state: Mapping[str, Any] | None = None,
@@ -225,7 +226,7 @@ def run(  # noqa: PLR0913 - each is a part of a command line
     )
 
 
-def command(  # noqa: PLR0913 - each is a part of a command line
+def command(
     config: Mapping[str, Any],
     *arguments: str,
     state: Mapping[str, Any] | None = None,
@@ -334,7 +335,7 @@ def _captured_logs(into: io.StringIO) -> Iterator[None]:
                 signal.signal(number, action)
 
 
-def _result(  # noqa: PLR0913 - the parts of a result
+def _result(
     status: int,
     stderr: str,
     stdout: bytes,
@@ -360,14 +361,7 @@ def _result(  # noqa: PLR0913 - the parts of a result
 
 def check(found: Run) -> None:
     """Check what no run may break: the protocol, the schemas, and that nothing secret or personal leaks."""
-    seen: set[str] = set()
-    for message in found.messages:
-        assert message["type"] in {"SCHEMA", "RECORD", "STATE"}, message
-        if message["type"] == "SCHEMA":
-            seen.add(message["stream"])
-        elif message["type"] == "RECORD":
-            assert message["stream"] in seen, f"a record of {message['stream']} before its schema"
-            assert message["time_extracted"]
+    _check_protocol(found)
     for stream, records in found.records.items():
         assert_valid(found.schemas[stream], records)
         for record in records:
@@ -378,9 +372,19 @@ def check(found: Run) -> None:
             for value in partitions.values():
                 assert MILLIS.fullmatch(value), value
     assert "Traceback" not in found.stderr, found.stderr
-    quiet = {"stderr": found.stderr, "STATE": json.dumps([state for _, state in found.states], ensure_ascii=False)}
-    for place, text in quiet.items():
-        assert_private(place, text, found.config)
+    assert_private("stderr", found.stderr, found.config)
+    assert_private("STATE", json.dumps([state for _, state in found.states], ensure_ascii=False), found.config)
+
+
+def _check_protocol(found: Run) -> None:
+    seen: set[str] = set()
+    for message in found.messages:
+        assert message["type"] in {"SCHEMA", "RECORD", "STATE"}, message
+        if message["type"] == "SCHEMA":
+            seen.add(message["stream"])
+        elif message["type"] == "RECORD":
+            assert message["stream"] in seen, f"a record of {message['stream']} before its schema"
+            assert message["time_extracted"]
 
 
 def assert_private(place: str, text: str, config: Mapping[str, Any]) -> None:
@@ -437,7 +441,9 @@ def _assert_times(schema: Mapping[str, Any], value: Any, name: str = "") -> None
 # Catalogs.
 
 
-def catalog(config: Mapping[str, Any], select: Iterable[str], without: Mapping[str, Iterable[str]] | None = None) -> Any:
+def catalog(
+    config: Mapping[str, Any], select: Iterable[str], without: Mapping[str, Iterable[str]] | None = None
+) -> Any:
     """Return the tap's catalog with only the streams of `select` selected, `without` some of their properties."""
     tap = _discovered(json.dumps(config, sort_keys=True))
     found = json.loads(tap)
@@ -539,7 +545,7 @@ def rows_of(box: Sandbox, vendor: str, key: str | None = None, version: int | No
     return [expected(vendor, row) for row in world.rows(key)]
 
 
-def assert_rows(  # noqa: PLR0913 - what may differ from vendor to vendor
+def assert_rows(
     box: Sandbox,
     runs: Run | Sequence[Run],
     vendor: str,
@@ -550,9 +556,7 @@ def assert_rows(  # noqa: PLR0913 - what may differ from vendor to vendor
     rows: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
     """Check that an upserting target ends with exactly the sandbox's rows of an account, every field as it was."""
-    found = [
-        record for record in upserted(runs, STREAMS[vendor]).values() if record["account"] == label
-    ]
+    found = [record for record in upserted(runs, STREAMS[vendor]).values() if record["account"] == label]
     want = canonical(rows if rows is not None else rows_of(box, vendor, key, version))
     have = canonical(restored(record) for record in found)
     missing, invented = want - have, have - want
@@ -574,7 +578,7 @@ def assert_tiles(rows: Iterable[Mapping[str, Any]], start: datetime, end: dateti
     """Check that windows cover [start, end) without hole or overlap."""
     windows = sorted(window(row) for row in rows)
     assert windows, "no window"
-    for one, two in zip(windows, windows[1:], strict=False):
+    for one, two in pairwise(windows):
         assert one.end == two.start, f"between {one} and {two}"
     assert (windows[0].start, windows[-1].end) == (start, end)
 
@@ -595,7 +599,7 @@ def asked(run_: Run, vendor: str) -> int:
 
 
 def limit(vendor: str, now: datetime = NOW) -> datetime:
-    """Return where the windows of a run end: now − settle."""
+    """Return where the windows of a run end: now minus settle."""
     return now - timedelta(minutes=SETTLE[vendor])
 
 

@@ -15,7 +15,7 @@ def onto_edges(log: Any, start: datetime, length: timedelta, last: int) -> None:
     """
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     for number, message in enumerate(log._messages):
-        place = min(max((epoch + message.at_ms * _MS - start) // length, 1), last)
+        place = min(max((epoch + message.at_ms * _MS - start) // length, min(1, last)), last)
         at = (start + place * length - epoch) // _MS + (0, 0, -1, 1)[number % 4]
         message.steps = [(max(when, at), status) for when, status in message.steps]
         message.steps[0] = (at, message.steps[0][1])

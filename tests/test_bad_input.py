@@ -14,8 +14,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import LEDGER, NOW, config_of, run
 
+from harness import LEDGER, NOW, config_of, run
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.tap import TapEmailLogs
 from tap_emaillogs.timestamps import millis

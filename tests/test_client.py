@@ -13,11 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import NOW, Ticking
 from hypothesis import given
 from hypothesis import strategies as st
 from singer_sdk.streams.rest import HTTPRequest
 
+from harness import NOW, Ticking
 from tap_emaillogs.client import ApiClient, KeyAuth, Meter, decode, retry_after
 from tap_emaillogs.clock import Stopped
 from tap_emaillogs.errors import ReadError, Unreachable, VendorError

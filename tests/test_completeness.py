@@ -98,7 +98,7 @@ def test_smtp2go_total_that_is_wrong_costs_no_row_and_few_requests(play: Play, w
     found = run(two_days(box, "smtp2go", page_size=100), box=box)
     assert_rows(box, found, "smtp2go")
     told = {row["status"] for row in found.windows(SMTP2GO)}
-    assert told == ({"complete"} if wrong < 0 else {"truncated"}) or told == {"complete", "truncated"}
+    assert told == {"complete"} if wrong < 0 else "truncated" in told
     assert found.lines("WARNING")
     assert asked(found, "smtp2go") < 500
 
@@ -382,6 +382,7 @@ def test_rows_that_change_come_again(play: Play, vendor: str) -> None:
     clock = Ticking()
     box = play(vendors=[vendor], now=clock.now, live=False)
     if vendor == "infobip":
+        box.change(vendor, count=300, minutes_ago=8)
         box.late(vendor, count=20, minutes_ago=6)
     config = config_of(box, vendor)
     first = run(config, clock=clock)

@@ -129,10 +129,7 @@ def test_many_windows_have_the_same_sums_and_a_state_each(shared_box: Sandbox, v
 
 @every_vendor
 def test_no_record_of_a_window_comes_after_its_state(shared_box: Sandbox, vendor: str) -> None:
-    if vendor == "jetemail":
-        column = "last_updated"
-    else:
-        column = "date" if vendor == "smtp2go" else "sentAt"
+    column = {"smtp2go": "date", "jetemail": "last_updated", "infobip": "sentAt"}[vendor]
     found = run(config_of(shared_box, vendor, window_hours=5 if vendor == "infobip" else 50), box=shared_box)
     for place, state in found.states:
         mark = next(iter(bookmarks(state).get(STREAMS[vendor], {}).values()), None)
@@ -211,9 +208,7 @@ def test_a_bookmark_past_the_history_is_a_gap(shared_box: Sandbox, vendor: str, 
 def test_the_lookback_alone_makes_no_gap(shared_box: Sandbox, vendor: str) -> None:
     state = run(config_of(shared_box, vendor)).state
     old = millis(beginning(vendor) + timedelta(minutes=1))
-    found = run(
-        config_of(shared_box, vendor), state=json.loads(json.dumps(state).replace(millis(limit(vendor)), old))
-    )
+    found = run(config_of(shared_box, vendor), state=json.loads(json.dumps(state).replace(millis(limit(vendor)), old)))
     assert {row["status"] for row in found.windows(STREAMS[vendor])} == {"complete"}
     assert min(window(row).start for row in found.windows(STREAMS[vendor])) == beginning(vendor)
 

@@ -11,10 +11,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import NOW, Ticking
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import NOW, Ticking
 from tap_emaillogs import timestamps
 from tap_emaillogs.client import ApiClient, Reply
 from tap_emaillogs.density import Density, cut, estimate, seen_region

@@ -431,9 +431,7 @@ UNDERSTOOD = {"smtp2go": (), "jetemail": (), "infobip": ({"results": [], "cursor
 
 @every_kind
 @pytest.mark.parametrize("number", range(len(UNKNOWN)))
-def test_an_unknown_wrapper_is_an_error_and_never_zero_rows(
-    boxes: dict[str, Sandbox], kind: str, number: int
-) -> None:
+def test_an_unknown_wrapper_is_an_error_and_never_zero_rows(boxes: dict[str, Sandbox], kind: str, number: int) -> None:
     body = UNKNOWN[number]
     if body in UNDERSTOOD[kind]:
         pytest.skip("this version has no cursor, so this is an empty answer")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from harness import Run, Ticking, catalog, command, config_of, run, started, upserted
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import threading
 from itertools import pairwise
 
 import pytest
-from harness import Ticking
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import Ticking
 from tap_emaillogs.clock import Clock, Stopped
 from tap_emaillogs.limits import Budget
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import NOW, Ticking, assert_tiles, catalog, config_of, run, upserted
-from messangi_edges import onto_edges
 from singer_sdk.exceptions import ConfigValidationError
 
+from harness import NOW, Ticking, assert_tiles, catalog, config_of, run, upserted
+from messangi_edges import onto_edges
 from tap_emaillogs.providers.messangi import answers
 from tap_emaillogs.providers.messangi.moments import dates_of, read
 from tap_emaillogs.providers.messangi.settings import zone_of, zone_text
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness import Run
-
     from sandbox.server import Sandbox
 
 STREAM = "messangi_message_logs"
@@ -222,7 +221,7 @@ def test_a_full_page_that_ignores_the_page_is_split(messangi: Callable[..., Sand
 
 
 def test_a_page_that_repeats_the_one_before_by_mistake_is_read_again(messangi: Callable[..., Sandbox]) -> None:
-    box = messangi(200, page_cap=50)
+    box = messangi(200, page_cap=37)
     box.fault(kind="repeat_page", after=2, times=1)
     assert_whole(box, run(config_of(box), box=box))
 
@@ -302,6 +301,21 @@ def test_rows_without_milliseconds_are_neither_lost_nor_doubled_at_edges(
     found = run(config, box=box)
     assert_whole(box, found)
     assert len(found.ledger) == 30
+
+
+def test_the_margin_before_the_first_window_is_left_out(messangi: Callable[..., Sandbox]) -> None:
+    box = messangi(50)
+    rows = box.vendor("messangi").rows()
+    start = datetime.fromisoformat(rows[20]["date"]) + timedelta(milliseconds=1)
+    (log,) = box.vendor("messangi").logs.values()
+    onto_edges(log, start.replace(microsecond=0), timedelta(days=99), last=0)  # just before, on and after the start
+    for message in log._messages:
+        del message.steps[1:]  # a row whose status changed after the start would be kept
+    found = run(config_of(box, start_date=start.replace(microsecond=0).isoformat()), box=box)
+    assert found.status == 0
+    dates = {record["date"] for record in found.records[STREAM]}
+    assert len(dates) == 2
+    assert min(dates) == start.replace(microsecond=0).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def test_keys_depend_neither_on_page_nor_window_nor_columns(messangi: Callable[..., Sandbox]) -> None:

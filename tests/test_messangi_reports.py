@@ -15,10 +15,10 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness import NOW, Ticking, assert_tiles, catalog, command, config_of, run, started, upserted
-from messangi_edges import onto_edges
 from singer_sdk.exceptions import ConfigValidationError
 
+from harness import NOW, Ticking, assert_tiles, catalog, command, config_of, run, started, upserted
+from messangi_edges import onto_edges
 from sandbox.mail import Mailbox
 from tap_emaillogs import timestamps
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness import Run
-
     from sandbox.server import Sandbox
 
 STREAM = "messangi_message_reports"
@@ -252,7 +251,8 @@ def test_the_wait_is_as_long_as_configured(world: World) -> None:
     assert max(world.clock.waits) <= 60
 
 
-def test_a_run_that_was_killed_after_asking_asks_once(play: Callable[..., Sandbox]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_was_ended_after_asking_asks_once(play: Callable[..., Sandbox], number: signal.Signals) -> None:
     with Mailbox() as mailbox:
         box = play(
             size=80,
@@ -269,7 +269,8 @@ def test_a_run_that_was_killed_after_asking_asks_once(play: Callable[..., Sandbo
             limit = time.monotonic() + 30
             while not post.requests and time.monotonic() < limit:
                 time.sleep(0.01)
-            killed = process.finish(signal.SIGKILL)
+            killed = process.finish(number)
+        assert killed.status == (143 if number is signal.SIGTERM else -number)
         (note,) = notes(killed)
         assert note["id"] == post.requests[0]["id"]
         assert post.release() == 1
@@ -589,6 +590,15 @@ def test_the_stream_exists_only_where_it_is_configured(world: World) -> None:
     found = run(world.config(), clock=world.clock, box=box)
     assert {record["stream"] for record in found.records["email_events"]} == {"messangi_message_logs"}
     assert len(found.records[STREAM]) == 20
+
+
+def test_the_tap_tests_itself(play: Callable[..., Sandbox], tmp_path: Path) -> None:
+    options = {"messangi": {"directory": str(tmp_path)}}
+    box = play(size=5, now=None, live=False, vendors=["messangi"], options=options)
+    report = {"emails": ["reports@example.com"], "from": "billing@shop.example", "directory": str(tmp_path)}
+    found = command(config_of(box, report={**report, "wait_minutes": 1}), "--test", box=box)
+    assert found.status == 0, found.stderr
+    assert [request.path for request in found.requests].count("/v3/mlog/export") >= 1
 
 
 def test_settings_of_the_mailbox_come_from_the_environment(world: World) -> None:

@@ -450,3 +450,14 @@ def test_a_hidden_key_needs_a_salt(mode: str) -> None:
     assert not mistakes({"recipient": mode}, "smtp2go", "jetemail")
     assert not mistakes({"recipient": mode, "salt": "s"}, *VENDORS)
     assert not mistakes({"recipient": "keep"}, *VENDORS)
+
+
+def test_in_undocumented_columns_every_address_counts_as_a_recipients() -> None:
+    privacy = Privacy.of({"privacy": {"recipient": "domain", "salt": "s"}})
+    row = {"account": "default", "record_id": "0", "sender": "shop@a.example", "from": "b@b.example"}
+    assert privacy.apply("messangi_message_logs", dict(row))["sender"] == "@a.example"
+    assert privacy.apply("messangi_message_logs", dict(row))["from"] == "@b.example"
+    event = {"event_id": "0", "sender": "shop@a.example"}
+    assert privacy.apply("email_events", event, ("messangi_message_logs", row))["sender"] == "@a.example"
+    documented = ("smtp2go_activity", {"account": "default", "event_id": "0", "sender": "shop@a.example"})
+    assert privacy.apply("email_events", event, documented)["sender"] == "shop@a.example"

@@ -7,10 +7,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from harness import NOW, Ticking
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import NOW, Ticking
 from tap_emaillogs.client import Reply, decode
 from tap_emaillogs.reading import Memory, Reading
 from tap_emaillogs.records import (

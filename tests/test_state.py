@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from harness import NOW, Ticking
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import NOW, Ticking
 from tap_emaillogs.state import Bookmark, EndpointState, StateError, check
 from tap_emaillogs.tap import TapEmailLogs
 from tap_emaillogs.windows import Window, subtract

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from harness import NOW, Run, Ticking, catalog, command, config_of, run, upserted
 
+from harness import NOW, Run, Ticking, catalog, command, config_of, run, upserted
 from tap_emaillogs import dates
 from tap_emaillogs.clock import Clock
 from tap_emaillogs.tabular import column_names

@@ -78,6 +78,7 @@ class EmailLogs(LogStream):
 
     name = "infobip_email_logs"
     provider = "infobip"
+    endpoint = "GET /email/1/logs (or 4)"
     paging = "none: window bisection (version 4: cursor)"
     path = "/email/1/logs"
     primary_keys = ("account", "messageId", "to")

@@ -61,6 +61,7 @@ class OutboundLogs(LogStream):
 
     name = "jetemail_outbound_logs"
     provider = "jetemail"
+    endpoint = "GET /outbound/logs"
     paging = "offset or page"
     path = "/outbound/logs"
     primary_keys = ("account", "uid")

@@ -60,6 +60,7 @@ class Activity(LogStream):
 
     name = "smtp2go_activity"
     provider = "smtp2go"
+    endpoint = "POST /activity/search"
     paging = "continue token"
     path = "/activity/search"
     http_method = "POST"

@@ -79,6 +79,8 @@ class MessageLogs(UndocumentedStream):
 
     name = "messangi_message_logs"
     provider = "messangi"
+    endpoint = "GET /v3/mlog"
+    paging = "page"
     primary_keys = ("account", "record_id")
     twin_key = "record_id"
     time_columns = ("event_at",)

@@ -55,11 +55,22 @@ class Moment(NamedTuple):
 
 def read(value: Any, zone: tzinfo = UTC) -> Moment | None:
     """Understand a date in any form that `dates` knows, or Unix time; `zone` is for those that name none."""
-    text = str(value).strip() if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+    if isinstance(value, str):
+        return _read(value, zone)
+    return _read(str(value), zone) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+@lru_cache(maxsize=8192)  # a row's dates are asked for by all who handle it
+def _read(text: str, zone: tzinfo) -> Moment | None:
+    text = text.strip()
     if _EPOCH.fullmatch(text):
         number = float(text)
         return Moment(timestamps.from_epoch(number), 3 if number > 1e11 or number % 1 else 0)
-    at = dates.parse(text, zone) if text else None
+    at: datetime | None
+    try:
+        at = timestamps.parse(text, zone)
+    except ValueError:
+        at = dates.parse(text, zone) if text else None
     if at is None:
         return None
     clock = _CLOCK.search(text)

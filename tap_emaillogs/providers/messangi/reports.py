@@ -48,6 +48,8 @@ class MessageReports(UndocumentedStream):
 
     name = "messangi_message_reports"
     provider = "messangi"
+    endpoint = "CSV report by e-mail"
+    paging = "asynchronous"
     primary_keys = ("account", "row_id")
     twin_key = "row_id"
     time_columns = ("event_at",)

@@ -42,6 +42,8 @@ class Emails(LogStream):
 
     name = "zeptomail_emails"
     provider = "zeptomail"
+    endpoint = "GET /email"
+    paging = "offset"
     path = "/email"
     primary_keys = ("account", "email_reference")
     replication_key = "processed_time"

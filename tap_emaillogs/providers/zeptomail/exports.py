@@ -193,6 +193,7 @@ class MailLogs(Export):
 
     name = "zeptomail_mail_logs"
     kind = "mail-logs"
+    endpoint = "POST /mail-logs/exports"
     filter_setting = "mail_logs"
     date_columns = ("status_time", "event_time", "time", "processed_time", "sent_time", "date", "created_time")
     overrides: ClassVar[Mapping[str, Any]] = {**_FILES, "revisit_minutes": [1440, 4320]}
@@ -208,6 +209,7 @@ class ActivityLogs(Export):
 
     name = "zeptomail_activity_logs"
     kind = "activity-logs"
+    endpoint = "POST /activity-logs/exports"
     filter_setting = "activity_logs"
     date_columns = ("modified_time", "performed_time", "activity_time", "created_time", "date")
 
@@ -217,5 +219,6 @@ class SuppressionList(Export):
 
     name = "zeptomail_suppression_list"
     kind = "suppression-list"
+    endpoint = "POST /suppression-list/exports"
     filter_setting = "suppression_list"
     date_columns = ("modified_time", "added_time", "created_time", "date")
