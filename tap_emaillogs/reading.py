@@ -36,12 +36,25 @@ class Memory:
         """To be read and changed with `lock` held."""
         self._on_change = on_change
         self._waiting: list[threading.Event] = []
+        self.closed = False
+        """Whether the run is over: no further STATE will hold the notes."""
+
+    def close(self) -> None:
+        """End all waiting for STATE, since the run is over."""
+        with self.lock:
+            self.closed = True
+            waiting, self._waiting = self._waiting, []
+        for written in waiting:
+            written.set()
 
     def saved(self) -> threading.Event:
         """Have the notes written to STATE as soon as the writer is free; the event is set once that STATE is out."""
         written = threading.Event()
         with self.lock:
-            self._waiting.append(written)
+            if self.closed:
+                written.set()
+            else:
+                self._waiting.append(written)
         self._on_change()
         return written
 

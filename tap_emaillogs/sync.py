@@ -109,6 +109,7 @@ class Engine:
         finally:
             for endpoint in self._endpoints:
                 endpoint.end()
+                endpoint.memory.close()
             self._pool.close()
             self._over = True
             self._discard()

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     Play = Callable[..., Sandbox]
 
+pytestmark = pytest.mark.thorough
+
 every_vendor = pytest.mark.parametrize("vendor", VENDORS)
 SMTP2GO, JETEMAIL, INFOBIP = STREAMS["smtp2go"], STREAMS["jetemail"], STREAMS["infobip"]
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Play = Callable[..., Sandbox]
 
+pytestmark = pytest.mark.thorough
+
 every_vendor = pytest.mark.parametrize("vendor", VENDORS)
 
 

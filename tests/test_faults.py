@@ -35,6 +35,7 @@ KINDS = ("smtp2go", "jetemail", "infobip", "infobip4")
 every_kind = pytest.mark.parametrize("kind", KINDS)
 paging_kind = pytest.mark.parametrize("kind", ["smtp2go", "jetemail", "infobip4"])
 TRIES = 3
+SIZE = 150
 
 
 def vendor_of(kind: str) -> str:
@@ -44,8 +45,8 @@ def vendor_of(kind: str) -> str:
 @pytest.fixture(scope="module")
 def boxes() -> Iterator[dict[str, Sandbox]]:
     with (
-        Sandbox(size=300, now=NOW, vendors=VENDORS) as one,
-        Sandbox(size=300, now=NOW, vendors=["infobip"], options={"infobip": {"api_version": 4}}) as four,
+        Sandbox(size=SIZE, now=NOW, vendors=VENDORS) as one,
+        Sandbox(size=SIZE, now=NOW, vendors=["infobip"], options={"infobip": {"api_version": 4}}) as four,
     ):
         yield {**dict.fromkeys(VENDORS, one), "infobip4": four}
 
@@ -61,8 +62,8 @@ pytestmark = pytest.mark.usefixtures("peace")
 
 
 def settings(box: Sandbox, kind: str, **more: Any) -> dict[str, Any]:
-    """Pages of 50 of 300 rows; Infobip's first version splits its window instead."""
-    return config_of(box, vendor_of(kind), top={"max_tries": TRIES, "timeout_seconds": 5}, page_size=50, **more)
+    """Pages of 30 of 150 rows; Infobip's first version splits its window instead."""
+    return config_of(box, vendor_of(kind), top={"max_tries": TRIES, "timeout_seconds": 5}, page_size=30, **more)
 
 
 def assert_whole(box: Sandbox, kind: str, runs: Run | list[Run]) -> None:
@@ -161,7 +162,7 @@ def test_without_retry_after_waits_grow_past_a_minute(boxes: dict[str, Sandbox],
     assert asked(found, vendor_of(kind)) == 6
     assert "429" in failure(found, kind)
     assert 60 < sum(clock.waits) < 600
-    assert clock.waits == sorted(clock.waits)
+    assert clock.waits[:4] == sorted(clock.waits[:4])  # the fifth is capped, and its jitter may be less
 
 
 # --- paging that goes astray
@@ -183,7 +184,7 @@ def test_paging_that_goes_astray_once_costs_no_row(
     rows = found.windows(STREAMS[vendor_of(kind)])
     assert {row["status"] for row in rows} == {"complete"}
     assert sum(row["requests"] for row in rows) == asked(found, vendor_of(kind))
-    assert len(found.records[STREAMS[vendor_of(kind)]]) == 300, "a page that came again is not written again"
+    assert len(found.records[STREAMS[vendor_of(kind)]]) == SIZE, "a page that came again is not written again"
 
 
 @pytest.mark.parametrize("paging", ["offset", "page"])
@@ -193,7 +194,7 @@ def test_jetemail_pages_that_go_astray(boxes: dict[str, Sandbox], paging: str, f
     box.fault(vendor="jetemail", kind=fault, after=1)
     found = run(settings(box, "jetemail", paging=paging), box=box)
     assert_whole(box, "jetemail", found)
-    assert len(found.records[STREAMS["jetemail"]]) == 300
+    assert len(found.records[STREAMS["jetemail"]]) == SIZE
 
 
 @paging_kind
@@ -211,7 +212,7 @@ def test_paging_that_never_works_ends_in_smaller_windows_or_a_clear_failure(
     assert asked(found, vendor_of(kind)) < 1500
     if found.status == 0:
         missing = uncovered(found.windows(stream), beginning(vendor_of(kind)), limit(vendor_of(kind)))
-        assert missing or len(upserted(found, stream)) == 300, "rows are missing and nothing says so"
+        assert missing or len(upserted(found, stream)) == SIZE, "rows are missing and nothing says so"
     else:
         failure(found, kind)
         box.clear_faults()

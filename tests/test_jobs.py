@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Play = Callable[..., Sandbox]
 
+pytestmark = pytest.mark.thorough
+
 NAME = "zeptomail"
 LOGS = "zeptomail_mail_logs"
 START = "2026-02-10T00:00:00Z"

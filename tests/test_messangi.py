@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from harness import Run
     from sandbox.server import Sandbox
 
+pytestmark = pytest.mark.thorough
+
 STREAM = "messangi_message_logs"
 PATH = "/v3/mlog"
 TOO_BIG = "The size of the report is too big. Please contact support"

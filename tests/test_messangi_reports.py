@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from harness import Run
     from sandbox.server import Sandbox
 
+pytestmark = pytest.mark.thorough
+
 STREAM = "messangi_message_reports"
 LIMIT = NOW - timedelta(minutes=5)
 TOO_BIG = "The size of the report is too big. Please contact support"

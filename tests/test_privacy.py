@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from sandbox.server import Sandbox
 
+pytestmark = pytest.mark.thorough
+
 EVENTS = "email_events"
 SALT = "pepper-and-salt"
 ALL = {"subject": "hash", "body": "drop", "ip": "hash", "salt": SALT}

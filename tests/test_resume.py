@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
     Play = Callable[..., Sandbox]
 
+pytestmark = pytest.mark.thorough
+
 EVENTS = "email_events"
 CONCURRENCY = 2
 INFOBIP4 = {"infobip": {"api_version": 4}}

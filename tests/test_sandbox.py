@@ -22,6 +22,8 @@ from sandbox.smtp2go_data import EVENT_TYPES as SMTP2GO_EVENTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.thorough
+
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 VENDORS = ("smtp2go", "jetemail", "infobip")
 SINCE, UNTIL = "2025-02-27T12:00:00.000Z", "2025-03-01T12:00:00.000Z"

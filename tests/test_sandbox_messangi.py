@@ -25,6 +25,8 @@ from sandbox.server import Sandbox
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 NOW = datetime(2025, 7, 19, 9, 0, 30, tzinfo=UTC)
 SPAN = {"from": "2025-06-01T00:00:00.000Z", "to": "2025-07-19T09:00:00.000Z", "channel": "E"}
 BODY = {"emails": ["reports@example.com"], "from": "billing@shop.example", "timezone": "GMT", "id": "abc123"}

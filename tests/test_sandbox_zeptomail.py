@@ -16,6 +16,8 @@ import requests
 
 from sandbox.server import Sandbox
 
+pytestmark = pytest.mark.thorough
+
 NOW = datetime(2025, 7, 19, 9, 0, 30, tzinfo=UTC)
 ALL = {"date_from": "19/05/2025, 12:00 AM", "date_to": "19/07/2025, 09:00 AM"}
 KINDS = {

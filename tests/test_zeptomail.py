@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Play = Callable[..., Sandbox]
 
+pytestmark = pytest.mark.thorough
+
 NAME = "zeptomail"
 EXPORTS = ("zeptomail_mail_logs", "zeptomail_activity_logs", "zeptomail_suppression_list")
 OWN = {"account", "row_id", "event_at", "extra_fields"}

@@ -100,10 +100,11 @@ class Requests:
         written = self._memory.saved()
         # Not the clock's wait: the writer is to be waited for in real time, whatever clock the run goes by.
         for _ in range(_PATIENCE):
-            if written.wait(0.05):
-                return
-            if clock.stopped:
+            is_written = written.wait(0.05)
+            if clock.stopped or self._memory.closed:
                 raise Stopped
+            if is_written:
+                return
         raise ReadError("the request for a report could not be written to STATE, and so it was not made")
 
     def confirm(self, request: Pending) -> Pending:
