@@ -103,10 +103,12 @@ def test_a_failed_job_fails_its_window_and_is_asked_for_anew(zepto: Play) -> Non
     assert "asks for the window anew" in first.stderr
     assert jobs(box)[0].id not in {job["id"] for job in noted(first.state)}
     ended(box, 3)
+    # In a process of its own no worker outlives the run; here one may have created its job and fetched its file after.
+    late = {job.id for job in jobs(box) if job.downloads} - {job["id"] for job in noted(first.state)}
     second = read(box, first.state, window_hours=200)
     assert second.status == 0, second.stderr
     keys(box, [first, second])
-    assert len(jobs(box)) == 4, "the windows behind it were taken up"
+    assert 4 <= len(jobs(box)) <= 4 + len(late), "the windows behind it were taken up"
 
 
 def test_a_job_that_never_ends_is_pending_and_taken_up_later(zepto: Play) -> None:
