@@ -1,4 +1,4 @@
-"""Infobip: one record per mail and recipient, whose status changes until it is final.
+"""The e-mail logs of both versions.
 
 https://www.infobip.com/docs/api/channels/email/get-email-logs; `docs/providers/infobip.md`.
 Never the reports endpoint: reading a report consumes it.
@@ -6,67 +6,25 @@ Never the reports endpoint: reading a report consumes it.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from singer_sdk import typing as th
 from singer_sdk.streams.rest import PageContext
 
-from tap_emaillogs import smtp, timestamps
-from tap_emaillogs.client import KeyAuth
+from tap_emaillogs import timestamps
 from tap_emaillogs.density import cut, estimate, seen_region
 from tap_emaillogs.errors import Misunderstood
-from tap_emaillogs.events import EventRow, MappingTable, Meaning
 from tap_emaillogs.pagination import ContinueTokenPaginator, Page, SinglePage
-from tap_emaillogs.provider import Provider
 from tap_emaillogs.reading import Outcome, Reading, Split
 from tap_emaillogs.stream import LogStream
 from tap_emaillogs.windows import Window, subtract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.streams.rest import HTTPRequest
 
-    from tap_emaillogs.client import Auth
-    from tap_emaillogs.records import Record
-
-_SCHEMES = ("app ", "basic ", "ibsso ", "bearer ")
 _RENAMED = {"sender": "from", "destination": "to"}
-
-GROUPS = MappingTable(
-    "`status.groupName`",
-    {
-        "ACCEPTED": Meaning("queued", "Taken in by the vendor; more statuses follow."),
-        "PENDING": Meaning("queued", "On its way."),
-        "UNDELIVERABLE": Meaning(
-            "bounced",
-            "The receiving server refused it; `error.permanent`, where the vendor gives it, tells hard from soft.",
-            bounce_class="undetermined",
-        ),
-        "DELIVERED": Meaning("delivered", "The receiving server took it."),
-        "EXPIRED": Meaning("failed", "Its time to live ended before it could be delivered.", reject_reason="timed_out"),
-        "REJECTED": Meaning(
-            "rejected", "The vendor did not send it: credits, settings, a blocklist.", reject_reason="other"
-        ),
-    },
-    streams=("infobip_email_logs",),
-    at="`doneAt` when the status is final (UNDELIVERABLE, DELIVERED, EXPIRED, REJECTED), else `sentAt`",
-)
-PERMANENT = MappingTable(
-    "`error.permanent`, of UNDELIVERABLE",
-    {
-        "true": Meaning("bounced", "Another try is of no use.", bounce_class="hard"),
-        "false": Meaning("bounced", "Another try may help.", bounce_class="soft"),
-    },
-    streams=("infobip_email_logs",),
-    at="as above",
-)
-_FINAL = frozenset({"UNDELIVERABLE", "DELIVERED", "EXPIRED", "REJECTED"})
-_WITH_REASON = frozenset({"bounced", "failed", "rejected"})
-_CODE_IN_NAME = re.compile(r"(?:^|_)(?:SMTP|EMAIL|EC)_([45][0-5]\d)(?:_([45])_([0-7])_(\d{1,3}))?(?:_|$)")
-"""Error names are not a documented list; one counts as telling a code only where the code can be nothing else."""
 
 
 class EmailLogs(LogStream):
@@ -230,102 +188,3 @@ class EmailLogs(LogStream):
         elif platform is not None:
             renamed["platform"] = platform
         return renamed
-
-
-class Infobip(Provider):
-    """https://www.infobip.com."""
-
-    name = "infobip"
-    title = "Infobip"
-    settings: ClassVar[tuple[th.Property[Any], ...]] = (
-        th.Property("base_url", th.StringType, description="The account's own root: https://xxxxx.api.infobip.com."),
-        th.Property("api_key", th.StringType, secret=True, description="API key with the scope to read e-mail logs."),
-        th.Property(
-            "api_version", th.IntegerType, allowed_values=[1, 4], description="Version of the logs endpoint (1)."
-        ),
-    )
-    required: ClassVar[tuple[tuple[str, ...], ...]] = (("base_url", "api_key"),)
-    defaults: ClassVar[Mapping[str, Any]] = {
-        "api_version": 1,
-        "history_days": 2,
-        "lookback_minutes": 60,
-        "revisit_minutes": [360, 1440, 2760],
-        "settle_minutes": 2,
-        "requests_per_minute": 60,
-        "page_size": 1000,
-    }
-    streams = (EmailLogs,)
-    event_sources = ("infobip_email_logs",)
-    mappings = (GROUPS, PERMANENT)
-
-    def defaults_for(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Version 4 allows twice the requests."""
-        return {**self.defaults, "requests_per_minute": 120} if settings.get("api_version") == 4 else self.defaults
-
-    def checks(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Check the vendor's limits."""
-        return [("page_size", "must be at most 1000")] if settings["page_size"] > 1000 else []
-
-    def base_url(self, settings: Mapping[str, Any]) -> str:
-        """Return the account's root."""
-        return str(settings["base_url"])
-
-    def auth(self, settings: Mapping[str, Any]) -> Auth:
-        """Send the key as `App`, unless it names its scheme itself."""
-        key = settings["api_key"].strip()
-        return KeyAuth("Authorization", key if key.lower().startswith(_SCHEMES) else f"App {key}")
-
-    def error_message(self, data: Any) -> str | None:
-        """Read `{requestError: {serviceException}}` (version 1) or `{errorCode, description}` (version 4)."""
-        if not isinstance(data, dict):
-            return None
-        request_error = data.get("requestError")
-        if isinstance(request_error, dict):
-            inner = next((part for part in request_error.values() if isinstance(part, dict)), {})
-            return " ".join(str(inner[key]) for key in ("messageId", "text") if inner.get(key)) or "requestError"
-        if data.get("errorCode"):
-            return " ".join(str(data[key]) for key in ("errorCode", "description", "action") if data.get(key))
-        return None
-
-    def events(self, stream: str, record: Record) -> Iterator[Record]:
-        """One event for the state that the row reports; a later state is another event."""
-        status, error = record["status"] or {}, record["error"] or {}
-        group = status.get("groupName")
-        meaning, permanent = GROUPS[group], error.get("permanent")
-        if meaning.event_type == "bounced" and permanent is not None:
-            meaning = PERMANENT["true" if permanent else "false"]
-        row = EventRow(
-            self.name,
-            stream,
-            record,
-            key=(record["messageId"], record["to"]),
-            message_id=record["messageId"],
-            recipient=record["to"],
-            sender=record["from"],
-        )
-        final = group is not None and group.upper() in _FINAL
-        explained: dict[str, Any] = _explanation(status, error) if meaning.event_type in _WITH_REASON else {}
-        yield row.event(
-            meaning,
-            group,
-            own={"status": {"groupName": group, "name": status.get("name")}},
-            at=(record["doneAt"] if final else None) or record["sentAt"],
-            **explained,
-        )
-
-
-def _explanation(status: Mapping[str, Any], error: Mapping[str, Any]) -> dict[str, Any]:
-    """Return why it failed, and the codes where the error's text or name has them."""
-    if error.get("groupName") == "OK":
-        return {"reason": status.get("description")}
-    name, text = error.get("name"), error.get("description")
-    reply = smtp.parse(text, certain=True)
-    match = _CODE_IN_NAME.search(name or "") if reply == smtp.NO_REPLY else None
-    if match is not None:
-        code, *parts = match.groups()
-        reply = smtp.Reply(int(code), ".".join(parts) if None not in parts and parts[0] == code[0] else None)
-    answer = text if match is None and reply.code is not None else None
-    return {"reason": text or name or status.get("description"), "smtp_response": answer, "reply": reply}
-
-
-PROVIDER = Infobip()
