@@ -190,10 +190,10 @@ class JobStream(UndocumentedStream):
         password = self.password(self.nonce(reading.window))
         self.account.client.redact.add(password)
         client = self.account.client
-        begun = client.clock.monotonic()
 
         def unless() -> RemoteJob | None:  # a request without an answer may have made its job all the same
-            return self._orphan(reading, refused, newer_than=begun)
+            # Only a look begun from here on shows it: another window's may have begun before this request arrived.
+            return self._orphan(reading, refused, newer_than=client.clock.monotonic())
 
         reply = client.send(self.create_request(reading.window, password), reading.meter, as_json=True, unless=unless)
         job = reply.data if isinstance(reply.data, RemoteJob) else self.created_job(reply.data)
