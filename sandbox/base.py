@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import Message
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -133,6 +133,14 @@ class Account:
         return random.Random(f"{self.seed}/{self.vendor}/{self.label}/{name}")
 
 
+class Life(NamedTuple):
+    """What becomes of one mail: the vendor takes it at `at`, then each step comes so long after the one before."""
+
+    at: datetime
+    steps: tuple[tuple[timedelta, str], ...] = ()
+    """(wait, what happens), the latter a name of the vendor's `transitions`."""
+
+
 class Schedule:
     """What is still to happen, in order of time; ties in the order planned."""
 
@@ -171,6 +179,8 @@ class Vendor(ABC):
     """The one account's key when the option `accounts` names none."""
     defaults: ClassVar[dict[str, Any]] = {}
     """Every option that the vendor knows, with its default."""
+    transitions: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """What may follow what in the life of a mail; `""` is a mail that was just taken."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -222,6 +232,13 @@ class Vendor(ABC):
         """Let rows change as of then, as the vendor's rows do; return how many. Rows that never change: 0."""
         del count, minutes_ago, key
         return 0
+
+    def live(self, lives: Iterable[Life], key: str | None = None) -> None:
+        """Plan the lives of further mails, which then go by the clock; the world must be `live`.
+
+        A mail is seen from `at` on, as its vendor shows one that was just taken, and after each step as it is then.
+        """
+        raise NotImplementedError
 
     def limit_of(self, request: Request) -> tuple[str, int] | None:
         """Return which budget a request draws on and how much a minute that has."""

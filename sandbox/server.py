@@ -17,7 +17,7 @@ from sandbox.web import Server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sandbox.base import Request, Response, Vendor
+    from sandbox.base import Life, Request, Response, Vendor
 
 
 class Logged(NamedTuple):
@@ -160,6 +160,11 @@ class Sandbox:
         """Let rows appear that carry an older time; see `Vendor.late`."""
         with self.vendors[vendor].lock:
             return self.vendors[vendor].late(**arguments)
+
+    def live(self, vendor: str, lives: Iterable[Life], key: str | None = None) -> None:
+        """Plan the lives of further mails; see `Vendor.live`."""
+        with self.vendors[vendor].lock:
+            self.vendors[vendor].live(lives, key)
 
     def change(self, vendor: str, **arguments: Any) -> int:
         """Let rows change; see `Vendor.change`."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from functools import lru_cache
 from urllib.parse import unquote
+
+import idna
 
 _OUT = r"\s<>()\[\]{},;:\"`|\\@=&?/\x00-\x1f\x7f\ue000\ue001"
 _DOMAIN = r"(?:[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)*|\[[0-9A-Za-z.:]+\])"
@@ -45,11 +48,33 @@ def bare(text: str | None) -> str | None:
 
 
 def domain(address: str | None) -> str | None:
-    """Return the domain of a bare address in lower case, otherwise as given; None: it has none."""
+    """Return the domain of a bare address in lower case and IDNA's ASCII form; None: it has none."""
     if not address:
         return None
     found = address.rpartition("@")
-    return found[2].strip().rstrip(".").lower() or None if found[1] else None
+    return ascii_domain(found[2]) or None if found[1] else None
+
+
+@lru_cache(maxsize=1 << 13)
+def ascii_domain(name: str) -> str:
+    """Bring a domain to one form: lower case, `bücher.example` as `xn--bcher-kva.example`.
+
+    A label that IDNA does not know stays as it is, in lower case.
+    """
+    return ".".join(map(_ascii_label, name.strip().rstrip(".").replace("\u3002", ".").split(".")))
+
+
+def _ascii_label(label: str) -> str:
+    if not label.isascii():
+        with contextlib.suppress(idna.IDNAError, UnicodeError):
+            return idna.encode(label, uts46=True).decode()
+    return label.lower()
+
+
+def canonical(address: str) -> str:
+    """Bring a bare address to one form: lower case, its domain in IDNA's ASCII form."""
+    name, sign, host = address.rpartition("@")
+    return f"{name.lower()}@{ascii_domain(host)}" if sign else address.lower()
 
 
 def split(text: str) -> list[str]:

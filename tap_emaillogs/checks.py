@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ _POSITIVE = {"timeout_seconds", "max_tries", "page_size", "window_hours", "histo
 _MOST = {"seconds": 86_400, "minutes": 52_560_000, "hours": 876_000, "days": 36_500}
 """A hundred years (a day for waits), by the last word of a setting: longer times leave the calendar."""
 _IN_HEADERS = {"api_key", "access_token"}
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "integer": int,
@@ -112,8 +114,19 @@ def _number_mistakes(value: float, _schema: Mapping[str, Any], path: str) -> Ite
         yield f"{path} must be at most {most}"
 
 
+def _string_mistakes(value: str, schema: Mapping[str, Any], path: str) -> Iterator[str]:
+    most = schema.get("maxLength")
+    if most is not None and len(value) > most:
+        yield f"{path} must be at most {most} characters long"
+    elif schema.get("format") == "email" and not _ADDRESS.fullmatch(value):
+        yield f"{path} must be an e-mail address"
+    elif "pattern" in schema and not re.fullmatch(schema["pattern"], value):
+        yield f"{path} has not the form that the vendor documents: {schema['pattern']}"
+
+
 _LOOK: dict[str, Callable[[Any, Mapping[str, Any], str], Iterator[str]]] = {
     "date-time": _date_mistakes,
+    "string": _string_mistakes,
     "array": _list_mistakes,
     "object": _object_mistakes,
     "integer": _number_mistakes,

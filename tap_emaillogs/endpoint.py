@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from singer_sdk import Stream
 
+    from tap_emaillogs.events import Deriving
     from tap_emaillogs.reading import Status
     from tap_emaillogs.records import Record
     from tap_emaillogs.state import Bookmark, EndpointState
@@ -30,8 +32,14 @@ class Consumer:
 
     stream: Stream
     bookmark: Bookmark
-    derive: Callable[[Record], Iterable[Record]]
-    """What the consumer writes for a record of the endpoint."""
+    deriving: Deriving
+    """What the consumer writes for the records of a window of the endpoint."""
+
+
+@contextmanager
+def as_it_is() -> Iterator[Callable[[Record], Iterable[Record]]]:
+    """Make no other record of a record than itself: what a raw stream does in each window."""
+    yield lambda record: (record,)
 
 
 @dataclass
@@ -184,7 +192,7 @@ class Endpoint:
         """Yield a window's records, without those that the window before it already showed at their common edge."""
         before = self._edge if self._edge_time == reading.window.start else {}
         edge: dict[tuple[Any, ...], str] = {}
-        watch = bool(self.stream.time_columns)
+        watch = bool(self.stream.time_columns) and not self.stream.exact_bounds
         for record in outcome.records:
             key = tuple(record[name] for name in self.stream.primary_keys)
             if key in before and before[key] == json_text(record):
@@ -198,7 +206,8 @@ class Endpoint:
         """Return the records as JSON where nothing is to be done with them but writing; None: look at each."""
         alone = [consumer.stream.name for consumer in self.consumers] == [self.stream.name]
         packed = outcome.records if isinstance(outcome.records, Packed) else None
-        return packed.lines if packed is not None and alone and not self.stream.time_columns else None
+        exact = self.stream.exact_bounds or not self.stream.time_columns
+        return packed.lines if packed is not None and alone and exact else None
 
     def commit(self, reading: Reading, outcome: Outcome, count: int) -> None:
         """Move on after a window's records are out: ledger, bookmarks, marks."""

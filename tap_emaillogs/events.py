@@ -32,23 +32,31 @@ other. What the vendor does not say is left out, which makes it null.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from singer_sdk import Stream, StreamSchema
 
 from tap_emaillogs import addresses, smtp
-from tap_emaillogs.records import canonical, twin_key
+from tap_emaillogs.records import canonical, digest, twin_key
 from tap_emaillogs.stream import SCHEMAS
+from tap_emaillogs.twins import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
 
     from tap_emaillogs.provider import Provider
     from tap_emaillogs.records import Record
+    from tap_emaillogs.stream import LogStream
+
+    Deriving = Callable[[], AbstractContextManager[Callable[[Record], Iterable[Record]]]]
+    """Opens a window; inside of it, makes records of a record."""
 
 EventType = Literal[
     "queued",
@@ -142,12 +150,13 @@ class EventRow:
         recipient: str | None = None,
         sender: str | None = None,
         subject: str | None = None,
+        campaign: str | None = None,
     ) -> None:
         parts = key if isinstance(key, tuple) else (key,)
         account = record["account"]
         self._identity = canonical({"": [provider, account, *parts]}, ("",))
         self._seen: dict[bytes, int] = {}
-        recipient = addresses.bare(recipient)
+        recipient, sender = addresses.bare(recipient), addresses.bare(sender)
         self._base: Record = {
             "event_id": "",
             "provider": provider,
@@ -157,9 +166,20 @@ class EventRow:
             "message_id": message_id,
             "recipient": recipient,
             "recipient_domain": addresses.domain(recipient),
-            "sender": addresses.bare(sender),
+            "sender": sender,
+            "sender_domain": addresses.domain(sender),
+            "campaign": campaign or None,
             "subject": subject,
         }
+
+    def queued(
+        self, why: Meaning, *, at: str | None, recipient: str | None = None, own: Mapping[str, Any] | None = None
+    ) -> Record:
+        """Return the event that every mail and recipient has: that the vendor took it.
+
+        It depends on nothing that changes later: no status, no attempt. `own` tells recipients of one row apart.
+        """
+        return self.event(why, None, own={"queued": own or {}}, at=at, recipient=recipient)
 
     def event(  # noqa: PLR0913 - columns, all by name
         self,
@@ -221,6 +241,19 @@ class EventRow:
         return event
 
 
+def _told_apart(event: Record, counts: Counts) -> bool:
+    """Number an event among its twins in other rows of the window; False: it was there already.
+
+    Where a vendor has a row per event, each row of a mail tells of the one time that the mail was queued.
+    """
+    place = counts.place(bytes.fromhex(event["event_id"]))
+    if place and event["event_type"] == "queued":
+        return False
+    if place:
+        event["event_id"] = digest(event["event_id"].encode(), str(place).encode())
+    return True
+
+
 class EmailEvents(Stream):
     """The unified stream; every provider derives its events from its own records."""
 
@@ -232,6 +265,7 @@ class EmailEvents(Stream):
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap)
         self._warned: set[tuple[str, str | None]] = set()
+        self._remarks: Counter[tuple[str, str]] = Counter()
 
     @property
     def partitions(self) -> list[dict[str, Any]]:
@@ -248,17 +282,35 @@ class EmailEvents(Stream):
     def _increment_stream_state(self, latest_record: Record, *, context: Context | None = None) -> None:
         """Do nothing: bookmarks are window ends."""
 
-    def deriving(self, provider: Provider, stream: str) -> Callable[[Record], Iterable[Record]]:
-        """Return what makes events of a record of `stream`, and warns once of each value that has no mapping."""
+    def deriving(self, provider: Provider, stream: LogStream) -> Deriving:
+        """Return what makes events of the records of one window of `stream`.
 
-        def derive(record: Record) -> list[Record]:
-            events = list(provider.events(stream, record))
-            for event in events:
-                if event["event_type"] == "unknown":
-                    self._warn(provider, stream, event["provider_event"])
-            return events
+        It warns once of each value that has no mapping, and counts what a provider remarks.
+        """
 
-        return derive
+        @contextmanager
+        def window() -> Iterator[Callable[[Record], list[Record]]]:
+            with Counts() as counts:
+
+                def derive(record: Record) -> list[Record]:
+                    found = list(provider.events(stream.name, record))
+                    if remark := provider.remark(stream.name, record):
+                        self._remarks[stream.name, remark] += 1
+                    events = [one for one in found if _told_apart(one, counts)] if stream.row_per_event else found
+                    for event in events:
+                        if event["event_type"] == "unknown":
+                            self._warn(provider, stream.name, event["provider_event"])
+                    return events
+
+                yield derive
+
+        return window
+
+    def tell_remarks(self) -> None:
+        """Warn of what was remarked in this run, once each, with how many records it concerns."""
+        for (stream, remark), count in sorted(self._remarks.items()):
+            self.logger.warning("%s: %s (%d records)", stream, remark, count)
+        self._remarks.clear()
 
     def _warn(self, provider: Provider, stream: str, value: str | None) -> None:
         if (provider.name, value) in self._warned or any(value in table for table in provider.mappings):

@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 import msgspec
 
 from tap_emaillogs import addresses
-from tap_emaillogs.records import json_text
+from tap_emaillogs.records import NO_KEY, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -106,13 +106,13 @@ class Hider:
     def hide_address(self, address: str, *, key: bool = False) -> str:
         """Return what stands for a bare address; in a key always a hash."""
         if key or self.recipient == "hash":
-            return str(self.token(address.lower()))
+            return str(self.token(addresses.canonical(address)))
         name = addresses.domain(address) if self.recipient == "domain" else None
         return f"@{name}" if name else ""
 
     def hide_recipients(self, text: str, *, key: bool = False) -> str | None:
         """Hide a property that holds one recipient or several, with or without their names."""
-        if not text.strip():
+        if not text.strip() or (key and text == NO_KEY):
             return text
         found = self.in_recipients(text)
         return ", ".join(filter(None, (self.hide_address(one, key=key) for one in found))) or None
@@ -172,7 +172,7 @@ class Hider:
             for form in (address, f"{name}={host}", *([quote(address)] if encoded else ())) if name else ():
                 if form in lower:
                     found = re.compile(rf"(?<![\w.-]){re.escape(form)}(?!\w)", re.IGNORECASE)
-                    text = found.sub(str(self.token(address)), text)
+                    text = found.sub(self.hide_address(address, key=True), text)
         return text
 
     def _header(self, match: Match[str]) -> str:

@@ -217,7 +217,7 @@ class JobStream(UndocumentedStream):
         if table.ignored:
             self.logger.warning("%s: the file holds %d more files that are no CSV", reading, table.ignored)
         return Outcome(
-            self.each_record(table.rows()),
+            self.each_record(table.rows),
             as_of=job.asked,
             on_commit=lambda: notes.drop(job),
             on_written=lambda: self._delete(job),

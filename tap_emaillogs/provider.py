@@ -29,6 +29,8 @@ class Provider(ABC):
     title: ClassVar[str]
     settings: ClassVar[tuple[Property[Any], ...]]
     """The vendor's own keys, beside those common to all."""
+    request_filters: ClassVar[tuple[Property[Any], ...]] = ()
+    """The vendor's request filters, under its own names and with its own limits, but for dates, paging and sorting."""
     required: ClassVar[tuple[tuple[str, ...], ...]]
     """Sets of keys of which one must be there in full."""
     defaults: ClassVar[Mapping[str, Any]]
@@ -67,8 +69,15 @@ class Provider(ABC):
         """Find the vendor's own error text in a decoded body; None: it carries no error."""
 
     def events(self, stream: str, record: Record) -> Iterable[Record]:  # noqa: ARG002 - likewise
-        """Derive the unified events of one record of `stream`, before privacy is applied."""
+        """Derive the unified events of one record of `stream`, before privacy is applied.
+
+        What an older version of a row gave, every newer version gives too, under the same `event_id`.
+        """
         return ()
+
+    def remark(self, stream: str, record: Record) -> str | None:  # noqa: ARG002 - likewise
+        """Say what a record tells that makes no event, for one warning per run; None: nothing of the kind."""
+        return None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,14 @@ from tap_emaillogs import timestamps
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from tap_emaillogs.attempt import Taken
+
 Record = dict[str, Any]
 _Convert = Any  # Callable[[Any, str, dict[str, Any]], Any]
 
 EXTRA = "extra_fields"
+NO_KEY = "-"
+"""What stands for a null or empty part of a primary key: loaders turn an empty text into NULL, and refuse that."""
 _UNFIT = object()
 _INTEGERS = 1 << 63
 """Databases hold whole numbers of 64 bits; a larger one would stop a load."""
@@ -231,19 +235,19 @@ class Packed:
         self.lines = lines
 
     @classmethod
-    def with_twins(cls, rows: Iterable[tuple[bytes, bytes]], key: str) -> Packed:
-        """Give packed rows their key: a digest of their identity and of their place among exact twins.
+    def with_twins(cls, rows: Iterable[Taken], key: str) -> Packed:
+        """Give packed rows their key: a digest of their identity and of their place among rows of the same identity.
 
-        Twins that differ outside their identity are numbered in the order of what differs, never of the answer.
+        Twins that differ outside their identity are numbered by `order`, then by what differs, never by the answer.
         """
-        groups: defaultdict[bytes, list[bytes]] = defaultdict(list)
-        for content, line in rows:
-            groups[content].append(line)
+        groups: defaultdict[bytes, list[tuple[bytes, bytes]]] = defaultdict(list)
+        for row in rows:
+            groups[row.identity].append((row.order, row.line))
         return cls(
             [
                 b'%s,"%s":"%s"}' % (line[:-1], key.encode(), twin_key(content, place).encode())
                 for content, twins in groups.items()
-                for place, line in enumerate(sorted(twins))
+                for place, (_, line) in enumerate(sorted(twins))
             ]
         )
 
@@ -257,16 +261,3 @@ class Packed:
 def twin_key(content: bytes, place: int) -> str:
     """Return the key of the record at `place`, from 0, among its exact twins."""
     return digest(content, str(place).encode()) if place else digest(content)
-
-
-class TwinCounter:
-    """Numbers the exact twins of a stream of contents, in the order they come."""
-
-    def __init__(self) -> None:
-        self._seen: Counter[bytes] = Counter()
-
-    def key(self, content: bytes) -> str:
-        """Return the key of the next record with this content."""
-        place = self._seen[content]
-        self._seen[content] += 1
-        return twin_key(content, place)

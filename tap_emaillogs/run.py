@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tap_emaillogs.clock import Stopped
@@ -90,14 +91,16 @@ class Run:
     def _write_records(self, delivery: Delivery, emitters: Sequence[Emitter]) -> None:
         endpoint = delivery.endpoint
         names = [consumer.stream.name for consumer in endpoint.consumers]
-        for record in delivery.records():
-            # All are derived before any is written: writing may take fields out of the record.
-            derived = [list(consumer.derive(record)) for consumer in endpoint.consumers]
-            source = (endpoint.stream.name, record)
-            for records, emitter, name in zip(derived, emitters, names, strict=True):
-                emitter.write_all(self._private(name, item, source) for item in records)
-            if not delivery.count % _STOP_CHECK:
-                self._look_up()
+        with ExitStack() as stack:
+            derives = [stack.enter_context(consumer.deriving()) for consumer in endpoint.consumers]
+            for record in delivery.records():
+                # All are derived before any is written: writing may take fields out of the record.
+                derived = [list(derive(record)) for derive in derives]
+                source = (endpoint.stream.name, record)
+                for records, emitter, name in zip(derived, emitters, names, strict=True):
+                    emitter.write_all(self._private(name, item, source) for item in records)
+                if not delivery.count % _STOP_CHECK:
+                    self._look_up()
 
     def _look_up(self) -> None:
         """See, in the middle of a window, whether the run is ending or a worker has something for STATE."""

@@ -93,22 +93,39 @@ COMMON: tuple[th.Property[Any], ...] = (
 
 
 def _columns(provider: Provider) -> Iterator[th.Property[Any]]:
-    """Yield the setting `columns`, where the vendor does not document those of all its streams."""
+    """Yield `columns` and `reference`, where the vendor does not document the columns of all its streams."""
     open_ended = [vars(kind)["name"] for kind in provider.streams if issubclass(kind, UndocumentedStream)]
     if open_ended:
         names = th.ArrayType(th.StringType)
-        streams = (th.Property(name, names, description=f"Of `{name}`.") for name in open_ended)
+        streams = [th.Property(name, names, description=f"Of `{name}`.") for name in open_ended]
         yield th.Property(
             "columns",
             th.ObjectType(*streams, additional_properties=False),
             description="Columns that the schema is to declare beside the likely ones, as strings, by stream; all "
             "others come in `extra_fields`.",
         )
+        yield th.Property(
+            "reference",
+            th.ObjectType(*streams, additional_properties=False),
+            description="Columns that hold the vendor's reference of a mail, the best first, by stream, where the "
+            "likely ones are not right: with the recipient and the mail's own date it identifies a row.",
+        )
+
+
+def _filters(provider: Provider) -> Iterator[th.Property[Any]]:
+    """Yield the setting `filters`, where the vendor's request has any."""
+    if provider.request_filters:
+        yield th.Property(
+            "filters",
+            th.ObjectType(*provider.request_filters, additional_properties=False),
+            description="The vendor's own request filters, under its own names. Only what they let through is read; "
+            "the ledger shows them, and its `complete` means complete under them.",
+        )
 
 
 def provider_property(provider: Provider) -> th.Property[Any]:
     """Return the configuration object of one provider."""
-    own = (*provider.settings, *_columns(provider), *COMMON)
+    own = (*provider.settings, *_filters(provider), *_columns(provider), *COMMON)
     own = tuple({prop.name: prop for prop in reversed(own)}.values())[::-1]  # a provider may describe a common key
     return th.Property(
         provider.name,

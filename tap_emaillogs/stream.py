@@ -11,10 +11,10 @@ from singer_sdk.streams import RESTStream
 from singer_sdk.streams.rest import HTTPRequest, PageContext
 
 from tap_emaillogs import errors, timestamps
+from tap_emaillogs.attempt import Attempt, Taken
 from tap_emaillogs.density import cut, estimate
-from tap_emaillogs.pagination import Page
 from tap_emaillogs.reading import Outcome, Split
-from tap_emaillogs.records import Normaliser, Packed, encode, pack
+from tap_emaillogs.records import NO_KEY, Normaliser, Packed, encode, pack
 from tap_emaillogs.windows import Window, equal_parts
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_emaillogs.client import Meter, Reply
-    from tap_emaillogs.pagination import PagePaginatorBase
+    from tap_emaillogs.pagination import Page, PagePaginatorBase
     from tap_emaillogs.provider import Account
     from tap_emaillogs.reading import Memory, Reading
     from tap_emaillogs.records import Record
@@ -35,10 +35,6 @@ _ATTEMPTS = 3
 """How often a window is read whose pages moved, were refused or were fewer than announced."""
 _MOST_SPLITS_AFTER_REFUSAL = 6
 """A vendor that still refuses to page after so many splits is not refusing because of size."""
-
-
-Taken = tuple[Any, bytes]
-"""A row's identity, hashable, and its record as JSON; without its key where that depends on exact twins."""
 
 
 class LogStream(RESTStream[Any]):
@@ -65,6 +61,10 @@ class LogStream(RESTStream[Any]):
     """The vendor's own key of a row: rows that come twice in one reading are one."""
     time_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that the vendor may filter by, used to estimate density and to find doubles at window edges."""
+    exact_bounds: ClassVar[bool] = False
+    """Whether the vendor promises `[start, end)`, so that no row is shown by two neighbours."""
+    row_per_event: ClassVar[bool] = False
+    """Whether the vendor may have several rows for one mail and recipient."""
     overrides: ClassVar[Mapping[str, Any]] = {}
     """Defaults of this endpoint that differ from its provider's."""
     rows_per_window: ClassVar[int] = 10_000
@@ -132,8 +132,8 @@ class LogStream(RESTStream[Any]):
         raise NotImplementedError
 
     def filters(self) -> dict[str, Any] | None:
-        """Return the settings that make the vendor leave rows out, for the ledger; None: there are none."""
-        return None
+        """Return the settings that make the vendor leave rows out, for requests and ledger; None: there are none."""
+        return dict(self.account.settings.get("filters") or {}) or None
 
     def windows_in_flight(self) -> int:
         """How many windows of this endpoint may be read at the same time."""
@@ -163,45 +163,84 @@ class LogStream(RESTStream[Any]):
             ReadError: It could not be read at all.
         """
         kept: dict[Any, Taken] = {}
-        rows: list[Taken] = []
         total: int | None = None
         trouble = ""
-        for attempt in range(_ATTEMPTS):
+        attempt = Attempt()
+        for number in range(1, _ATTEMPTS + 1):
             try:
-                rows, page, split = self._read_pages(reading)
+                found = self._read_pages(reading)
             except (errors.PageRefused, errors.PagingLoop) as error:
                 stuck = reading.window.length <= self.unit or reading.splits >= _MOST_SPLITS_AFTER_REFUSAL
-                if stuck and attempt == _ATTEMPTS - 1:
+                if stuck and number == _ATTEMPTS:
                     raise
                 trouble = str(error)
                 continue
-            if split is not None:
-                return split
-            merged, total = self._merge(kept, rows), page.total
-            if page.capped:
-                return self.outcome(
-                    reading, merged, total, truncated=f"the vendor shows no more than {len(merged)} rows"
-                )
-            if total is None or len(rows) == total or len(merged) == total:
-                return self.outcome(reading, merged, total)
-            trouble = f"the vendor counts {total} rows and gives {len(rows)}"
-            if len(rows) > total and len(rows) == len(page.rows):  # one answer: nothing in it came twice
-                self.logger.warning("%s: %s; all of them are kept", reading, trouble)
-                return self.outcome(reading, merged, total)
-        return self.give_up(reading, list(kept.values()) if self.row_key else rows, total, trouble)
+            if isinstance(found, Split):
+                return found
+            if found.first.total != total:  # rows of another count prove nothing together with these
+                kept.clear()
+            attempt, total = found, found.first.total
+            kept.update((row.identity, row) for row in attempt.rows)
+            judged = self._judge(reading, attempt, kept)
+            if not isinstance(judged, str):
+                return judged
+            trouble = judged
+        rows = list(kept.values()) if self.row_key else attempt.rows
+        return self.give_up(reading, rows, total, trouble, moved=bool(attempt.moved))
 
-    def _merge(self, kept: dict[Any, Taken], rows: Sequence[Taken]) -> list[Taken]:
-        """Gather the rows of all attempts by the vendor's key, the newest version of each."""
-        if not self.row_key:
-            return list(rows)
-        kept.update((row[0], row) for row in rows)
-        return list(kept.values())
+    def _judge(self, reading: Reading, attempt: Attempt, kept: Mapping[Any, Taken]) -> Outcome | Split | str:
+        """Decide what an attempt is worth; a text says why the window must be read again.
 
-    def _read_pages(self, reading: Reading) -> tuple[list[Taken], Page, Split | None]:
-        rows: list[Taken] = []
-        page = Page(())
+        `kept` are the rows of all attempts with the same total, by identity.
+        """
+        rows, total = self._distinct(attempt.rows), attempt.first.total
+        if attempt.last.capped:
+            return self._cut_off(reading, attempt, rows)
+        if attempt.moved and not self._is_snapshot(attempt):
+            return self._parts_of_a_page(reading, attempt) or attempt.moved
+        if total is None or len(rows) == total:
+            return self.outcome(reading, rows, total)
+        if self.row_key and len(kept) == total:
+            return self.outcome(reading, list(kept.values()), total)
+        trouble = f"the vendor counts {total} rows and gives {len(rows)}"
+        if len(rows) > total and attempt.pages == 1:  # one answer: nothing in it came twice
+            self.logger.warning("%s: %s; all of them are kept", reading, trouble)
+            return self.outcome(reading, rows, total)
+        return trouble
+
+    def _distinct(self, rows: Sequence[Taken]) -> list[Taken]:
+        """Return one row for each key of the vendor's, the version shown last; without such a key all rows."""
+        return list({row.identity: row for row in rows}.values()) if self.row_key else list(rows)
+
+    def _is_snapshot(self, attempt: Attempt) -> bool:
+        """Whether the pages show what there was at the first one, although the totals went on counting."""
+        return not self.row_key and not attempt.repeats and len(attempt.rows) == attempt.first.total
+
+    def _parts_of_a_page(self, reading: Reading, attempt: Attempt) -> Split | None:
+        """Split a window whose pages shift into parts of one page each: a single answer cannot shift.
+
+        Rows with a key of the vendor's show by their number whether one was missed, so these are read again first.
+        """
+        if self.row_key or attempt.pages < 2:
+            return None
+        largest = max(len(attempt.first.rows), 1)
+        parts = -(-max(len(attempt.rows), attempt.last.total or 0) // max(1, int(largest * self.density_target)))
+        windows = equal_parts(reading.window, max(2, parts), self.unit)
+        return Split(windows) if len(windows) > 1 else None
+
+    def _cut_off(self, reading: Reading, attempt: Attempt, rows: Sequence[Taken]) -> Outcome | Split:
+        """Meet pages whose last one says that there is more, and no way to it."""
+        windows = equal_parts(reading.window, 2, self.unit)
+        if attempt.pages > 1 and len(windows) > 1:
+            return Split(windows)
+        why = f"the vendor shows no more than {len(rows)} rows"
+        return self.outcome(reading, rows, attempt.first.total, truncated=why)
+
+    def _read_pages(self, reading: Reading) -> Attempt | Split:
+        attempt = Attempt()
         paginator = self.get_new_paginator()
         context = {"account": self.account.label, "window": reading.window}
+        shown = 0
         while not paginator.finished:
             try:
                 reply = self.send(PageContext(context, paginator.current_value), reading.meter)
@@ -209,21 +248,20 @@ class LogStream(RESTStream[Any]):
                 if paginator.count and error.status not in {401, 402, 403}:
                     raise errors.PageRefused(f"page {paginator.count + 1}: {error}", error.hint) from error
                 raise
-            before, page = page, self.parse_page(reply.data)
+            page = self.parse_page(reply.data)
             if not all(isinstance(row, dict) for row in page.rows):
                 raise errors.Misunderstood("a row of the answer is no object")
             if not paginator.count and (split := self.split(reading, page)):
-                return rows, page, split
-            if paginator.count:
-                self.check_follows(before, page)
+                return split
             seen = paginator.count
             paginator.advance(page)
+            attempt.see(page, shown)
+            if attempt.moved and self.row_key:
+                raise errors.PageRefused(attempt.moved)
             if paginator.count > seen:
-                rows.extend(self.take(self.inside(reading.window, page.rows)))
-        return rows, page, None
-
-    def check_follows(self, before: Page, page: Page) -> None:
-        """Compare a page with the one before it; a stream whose pages can shift raises `PageRefused`."""
+                shown += len(page.rows)
+                attempt.add(self.take(self.inside(reading.window, page.rows)))
+        return attempt
 
     def split(self, reading: Reading, page: Page) -> Split | None:
         """Decide on the first page whether the window is to be split, and where; None: read on."""
@@ -249,7 +287,9 @@ class LogStream(RESTStream[Any]):
         in_order = [times for times in columns if times == sorted(times) or times == sorted(times, reverse=True)]
         return next(iter([*in_order, *columns]), [])
 
-    def give_up(self, reading: Reading, rows: Sequence[Taken], total: int | None, why: str) -> Outcome | Split:
+    def give_up(
+        self, reading: Reading, rows: Sequence[Taken], total: int | None, why: str, *, moved: bool = False
+    ) -> Outcome | Split:
         """Split a window that stays unclear after all attempts; at the vendor's resolution say what is missing."""
         if total is not None and len(rows) < total and not reading.lacks(total - len(rows)):
             why = f"{why}; the parts of a window lack more than the whole did, so its totals are wrong"
@@ -257,7 +297,7 @@ class LogStream(RESTStream[Any]):
         windows = equal_parts(reading.window, 2, self.unit)
         if len(windows) > 1:
             return Split(windows)
-        if total is not None and len(rows) >= total:
+        if total is not None and len(rows) >= total and not moved:
             self.logger.warning("%s: %s; all of them are kept", reading, why)
             return self.outcome(reading, rows, total)
         return self.outcome(reading, rows, total, truncated=why)
@@ -272,8 +312,9 @@ class LogStream(RESTStream[Any]):
     ) -> Outcome:
         """Close a window whose rows were taken, and remember how dense they were."""
         reading.memory.density.learn(reading.window, len(rows))
-        lines = [line for _, line in rows]
-        records = Packed(lines) if self.twin_key is None else Packed.with_twins(rows, self.twin_key)
+        records = (
+            Packed([row.line for row in rows]) if self.twin_key is None else Packed.with_twins(rows, self.twin_key)
+        )
         return Outcome(records, "truncated" if truncated else "complete", total, truncated)
 
     def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Taken]:
@@ -282,13 +323,13 @@ class LogStream(RESTStream[Any]):
         That is the vendor's key, or, where there is none, a digest of the row's identity.
         """
         if self.twin_key is not None:
-            return [pack(self.record(row), self.twin_key, self.identity) for row in rows]
+            return [Taken(*pack(self.record(row), self.twin_key, self.identity)) for row in rows]
         taken = []
         for row in rows:
             record = self.record(row)
             key = tuple(row.get(name) for name in self.row_key)
             line = encode(record)
-            taken.append((line if None in key else key, line))
+            taken.append(Taken(key if all(part not in (None, "") for part in key) else line, line))
         return taken
 
     def inside(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
@@ -300,7 +341,7 @@ class LogStream(RESTStream[Any]):
         record = self.normalise(self.prepare(row))
         record["account"] = self.account.label
         for name in self.row_key:
-            record[name] = "" if record[name] is None else record[name]
+            record[name] = NO_KEY if record[name] in (None, "") else record[name]
         return record
 
     def prepare(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -309,6 +350,8 @@ class LogStream(RESTStream[Any]):
 
     def at_edge(self, record: Record, window: Window) -> bool:
         """Whether the record lies where the next window might show it again."""
+        if self.exact_bounds:
+            return False
         return any(abs(moment - window.end) <= self.unit for moment in _moments(record, self.time_columns))
 
 

@@ -9,6 +9,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO
 
 from tap_emaillogs.archives import Archive, BrokenFile, Limits, WrongPassword, open_archive
@@ -27,6 +28,7 @@ _END = "\x00"
 """A row that no file can hold, since NULs are taken out: it shows whether the last quote was closed."""
 
 
+@lru_cache(maxsize=4096)
 def snake_case(name: str) -> str:
     """Return a column's name as the tap writes it: `Mail Agent`, `mailAgent` and `MAIL-AGENT` are `mail_agent`."""
     parted = _WORD_ENDS.sub("_", name.replace("\x00", "").strip())

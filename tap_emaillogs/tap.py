@@ -14,7 +14,7 @@ from tap_emaillogs import accounts, checks, cli, state
 from tap_emaillogs import config as configuration
 from tap_emaillogs.clock import Clock, Stopped
 from tap_emaillogs.emit import LineWriter
-from tap_emaillogs.endpoint import Consumer, Endpoint
+from tap_emaillogs.endpoint import Consumer, Endpoint, as_it_is
 from tap_emaillogs.events import EmailEvents
 from tap_emaillogs.ledger import SyncWindows
 from tap_emaillogs.privacy import Privacy
@@ -135,7 +135,7 @@ class TapEmailLogs(Tap):
                 consumers = []
                 if stream.name in names:
                     bookmark = Bookmark(stream, {"account": account.label})
-                    consumers.append(Consumer(stream, bookmark, lambda record: (record,)))
+                    consumers.append(Consumer(stream, bookmark, as_it_is))
                 if EmailEvents.name in names and stream.name == self._event_source(account.provider, names):
                     consumers.append(self._events_consumer(stream, account))
                 if consumers:
@@ -155,7 +155,7 @@ class TapEmailLogs(Tap):
         events = self.streams[EmailEvents.name]
         assert isinstance(events, EmailEvents)
         bookmark = Bookmark(events, _endpoint_context(account, stream))
-        return Consumer(events, bookmark, events.deriving(account.provider, stream.name))
+        return Consumer(events, bookmark, events.deriving(account.provider, stream))
 
     def event_contexts(self) -> list[dict[str, Any]]:
         """Return the partitions of `email_events`."""
@@ -216,6 +216,9 @@ class TapEmailLogs(Tap):
         except Stopped:
             self.write_state()
             return 128 + (self._signal or 0)
+        for stream in selected:
+            if isinstance(stream, EmailEvents):
+                stream.tell_remarks()
         failures, gaps = run.report(), run.gaps()
         if gaps and self.config.get("on_gap") == "fail":
             self.logger.error("%d windows are missing at the vendor; on_gap is fail, so this run failed", gaps)
@@ -243,9 +246,10 @@ class TapEmailLogs(Tap):
         engine = self._noting = Engine(wanted, self.clock)
         for item in engine.deliveries():
             if isinstance(item, Delivery):
-                for record in item.records():
-                    for derived in item.endpoint.consumers[0].derive(record):
-                        yield private(stream.name, derived, (item.endpoint.stream.name, record))
+                with item.endpoint.consumers[0].deriving() as derive:
+                    for record in item.records():
+                        for derived in derive(record):
+                            yield private(stream.name, derived, (item.endpoint.stream.name, record))
                 item.commit()
                 item.close()
             else:

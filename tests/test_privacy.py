@@ -38,6 +38,12 @@ every_mode = pytest.mark.parametrize("mode", MODES)
 RAW = [vars(kind)["name"] for provider in PROVIDERS for kind in provider.streams]
 
 
+def in_one_form(address: str) -> str:
+    """Return an address in lower case, its domain as IDNA writes it."""
+    name, _, domain = address.lower().rpartition("@")
+    return f"{name}@{domain.encode('idna').decode()}"
+
+
 def token(text: str) -> str:
     return hmac.new(SALT.encode(), text.encode(), hashlib.sha256).hexdigest()[:32]
 
@@ -62,8 +68,8 @@ def test_nothing_is_touched_by_default() -> None:
         ("Ann <Ann@Example.com>", [token("ann@example.com")], ["@example.com"]),
         (
             '"Weber, Ann" <ann@example.com>, c@bücher.example; mailto:d@e.example',
-            [token("ann@example.com"), token("c@bücher.example"), token("d@e.example")],
-            ["@example.com", "@bücher.example", "@e.example"],
+            [token("ann@example.com"), token("c@xn--bcher-kva.example"), token("d@e.example")],
+            ["@example.com", "@xn--bcher-kva.example", "@e.example"],
         ),
         ("o'neil+tag@example.com", [token("o'neil+tag@example.com")], ["@example.com"]),
         ("+4915112345678", [token("+4915112345678")], []),
@@ -103,7 +109,7 @@ def test_every_stream_and_event_gives_the_same_hash(shared_box: Sandbox) -> None
     before, after = upserted(plain, EVENTS), upserted(hidden, EVENTS)
     assert before.keys() == after.keys()
     for key, event in after.items():
-        assert event["recipient"] == token(before[key]["recipient"].lower())
+        assert event["recipient"] == token(in_one_form(before[key]["recipient"]))
         assert event["recipient_domain"] == before[key]["recipient_domain"]
         assert event["message_id"] == before[key]["message_id"]
     for vendor, column in (("smtp2go", "recipient"), ("jetemail", "receiver"), ("infobip", "to")):
@@ -125,7 +131,7 @@ def test_every_stream_and_event_gives_the_same_hash(shared_box: Sandbox) -> None
         ("to=<ann@x.example>, relay=mx.x.example[192.0.2.1]:25", "to=<@x.example>, relay=mx.x.example[192.0.2.1]:25"),
         ("ann@x.example.", "@x.example."),
         ("'ann@x.example'", "'@x.example'"),
-        ("ünï@bücher.example's box", "@bücher.example's box"),
+        ("ünï@bücher.example's box", "@xn--bcher-kva.example's box"),
         ("see https://medium.example/@handle", "see https://medium.example/@handle"),
         ("5 @ 3 EUR", "5 @ 3 EUR"),
     ],

@@ -15,11 +15,9 @@ from tap_emaillogs.client import Reply, decode
 from tap_emaillogs.reading import Memory, Reading
 from tap_emaillogs.records import (
     Normaliser,
-    TwinCounter,
     canonical,
     digest,
     json_text,
-    twin_key,
     without_nul,
 )
 from tap_emaillogs.tap import TapEmailLogs
@@ -269,13 +267,6 @@ def test_null_is_the_same_as_absent_at_every_depth() -> None:
     assert canonical(full, ("a", "b", "c")) == canonical(bare, ("a", "b", "c"))
     assert canonical({"a": 0}, ("a",)) != canonical({}, ("a",))
     assert canonical({"a": ""}, ("a",)) != canonical({}, ("a",))
-
-
-def test_twins_are_numbered_and_the_first_is_not() -> None:
-    counter = TwinCounter()
-    keys = [counter.key(content) for content in (b"a", b"b", b"a", b"a")]
-    assert keys == [twin_key(b"a", 0), twin_key(b"b", 0), twin_key(b"a", 1), twin_key(b"a", 2)]
-    assert len(set(keys)) == 4
 
 
 class Tap(TapEmailLogs):

@@ -17,7 +17,6 @@ from sandbox.zeptomail_files import Shape, build
 from tap_emaillogs import dates
 from tap_emaillogs.archives import BrokenFile, Limits, WrongPassword
 from tap_emaillogs.tabular import column_names, open_table, snake_case
-from tap_emaillogs.twins import TwinKeys
 
 COLUMNS = ("From", "To", "Subject", "Status")
 ROWS = [(f"a{number}@x.example", "b@x.example", f"Größe {number}", "delivered") for number in range(40)]
@@ -194,17 +193,6 @@ def test_names() -> None:
     }
     assert {name: snake_case(name) for name in names} == names
     assert column_names(["A", "a", "", "a_2", "a", "%"]) == ["a", "a_2", "column_3", "a_2_2", "a_3", "column_6"]
-
-
-@pytest.mark.parametrize("in_memory", [3, 1000])
-def test_twins_are_numbered_on_disk_as_in_memory(in_memory: int) -> None:
-    contents = [str(number % 7).encode() for number in range(50)]
-    with TwinKeys(in_memory) as some, TwinKeys(10_000) as all_in_memory:
-        keys = [some.key(content) for content in contents]
-        assert keys == [all_in_memory.key(content) for content in contents]
-    assert len(set(keys)) == 50
-    with TwinKeys() as again:
-        assert {again.key(content) for content in reversed(contents)} == set(keys)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,9 @@ class Activity(LogStream):
     primary_keys = ("account", "event_id")
     replication_key = "date"
     twin_key = "event_id"
-    outside_identity: ClassVar[frozenset[str]] = frozenset({"headers", "custom_headers"})
+    outside_identity: ClassVar[frozenset[str]] = frozenset({"headers", "custom_headers", "delivery_attempts"})
+    exact_bounds = True
+    time_columns = ("date",)
 
     def filters(self) -> dict[str, Any] | None:
         """Return the settings that leave events out."""

@@ -195,7 +195,9 @@ class MessageReports(UndocumentedStream):
         zone = zone_of(request.zone) or UTC
         reader = copy.copy(self)
         reader.zone = zone
-        rows = (row for row in report.rows() if belongs(dates_of(row, zone), reading.window))
+
+        def rows() -> Iterator[Mapping[str, Any]]:
+            return (row for row in report.rows() if belongs(dates_of(row, zone), reading.window))
 
         def committed() -> None:
             if self._report.get("trusted_sender"):

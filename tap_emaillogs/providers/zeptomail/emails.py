@@ -14,7 +14,7 @@ from singer_sdk.streams.rest import HTTPRequest
 
 from tap_emaillogs import dates
 from tap_emaillogs.density import cut, estimate
-from tap_emaillogs.errors import Misunderstood, PageRefused, VendorError
+from tap_emaillogs.errors import Misunderstood, VendorError
 from tap_emaillogs.pagination import OffsetPaginator, Page
 from tap_emaillogs.providers.zeptomail import dateform, settings
 from tap_emaillogs.providers.zeptomail.access import explained
@@ -110,11 +110,6 @@ class Emails(LogStream):
         full = len(rows) >= self.account.settings["page_size"]
         more = full or (seen < total if total is not None else len(rows) % _ROUND == 0)
         return Page(rows, total, more=bool(rows) and more)
-
-    def check_follows(self, before: Page, page: Page) -> None:
-        """Rows that came meanwhile have shifted the offsets."""
-        if before.total is not None and page.total is not None and page.total != before.total:
-            raise PageRefused(f"the number of e-mails moved from {before.total} to {page.total} while paging")
 
     def split(self, reading: Reading, page: Page) -> Split | None:
         """Split also where the first page, being a full one, promises more than memory should hold."""

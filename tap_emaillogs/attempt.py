@@ -1,0 +1,56 @@
+"""What one attempt at reading a window brought, page by page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tap_emaillogs.pagination import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Taken(NamedTuple):
+    """A row of a page, packed until its window is whole."""
+
+    identity: Any
+    """What tells it from other rows, hashable: the vendor's key, or a digest."""
+    line: bytes
+    """Its record as JSON; without its key where that depends on the row's twins."""
+    order: bytes = b""
+    """Its place among rows of the same identity."""
+
+
+class Attempt:
+    """The pages of one attempt at a window."""
+
+    def __init__(self) -> None:
+        self.rows: list[Taken] = []
+        self.pages = 0
+        self.first = self.last = Page(())
+        self.moved = ""
+        """How the totals of the pages contradict each other; empty: they do not."""
+        self.repeats = False
+        """Whether a page begins with a row that the page before it ended with."""
+        self._told = {"all", "rest"}
+
+    def add(self, taken: Sequence[Taken]) -> None:
+        """Add the rows of the page seen last."""
+        if self.rows and taken and self.rows[-1].identity == taken[0].identity:
+            self.repeats = True
+        self.rows.extend(taken)
+
+    def see(self, page: Page, shown: int) -> None:
+        """Compare a page's total with the first one's; `shown` rows came on the pages before it.
+
+        A later page may count all rows, or those that are left: either, but always the same.
+        """
+        if not self.pages:
+            self.first = page
+        elif page.total is not None and self.first.total is not None:
+            fitting = {"all": self.first.total, "rest": self.first.total - shown}
+            self._told = {way for way in self._told if fitting[way] == page.total}
+            if not self._told and not self.moved:
+                self.moved = f"the number of rows moved from {self.first.total} to {page.total} while paging"
+        self.pages += 1
+        self.last = page
