@@ -18,6 +18,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from tap_emaillogs.errors import (
+    Abandoned,
     Action,
     ReadError,
     Rule,
@@ -47,8 +48,18 @@ _LONGEST_QUOTE = 300
 class Meter:
     """Counts the requests sent on behalf of one window, whoever sends them."""
 
-    def __init__(self) -> None:
+    def __init__(self, abandoned: Callable[[], bool] = lambda: False) -> None:
         self.requests = 0
+        self._abandoned = abandoned
+
+    def check(self) -> None:
+        """Refuse to go on for a window that nobody waits for.
+
+        Raises:
+            Abandoned: Its endpoint has ended.
+        """
+        if self._abandoned():
+            raise Abandoned("the endpoint ended before this window was read")
 
 
 class Auth(Protocol):
@@ -243,7 +254,9 @@ class ApiClient:
         *,
         as_json: bool,
     ) -> Reply:
+        meter.check()
         self.budget.acquire()
+        meter.check()
         meter.requests += 1
         body: dict[str, Any] = {"json" if as_json else "data": request.data}
         try:

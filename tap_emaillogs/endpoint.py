@@ -179,8 +179,8 @@ class Endpoint:
         return self.slots.popleft()
 
     def end(self) -> None:
-        """Read no more in this run."""
-        self.ended = True
+        """Read no more in this run; workers that are still at it are to stop."""
+        self.ended = self.memory.abandoned = True
         for slot in self.slots:
             if isinstance(slot.result, Outcome) and slot.result.close:
                 slot.result.close()

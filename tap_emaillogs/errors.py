@@ -4,6 +4,7 @@ ReadError                 a window could not be read
 ├── VendorError           the vendor said no (status, its own words)
 │   └── PageRefused       … to a follow-up page: the window may be read anew
 ├── Unreachable           no usable answer after all tries
+├── Abandoned             nobody waits for the window any more
 ├── Misunderstood         an answer the tap has no reading for
 └── PagingLoop            the vendor leads in circles
 """
@@ -41,6 +42,10 @@ class PageRefused(VendorError):
 
 class Unreachable(ReadError):
     """No usable answer after all tries."""
+
+
+class Abandoned(ReadError):
+    """The endpoint has ended in this run: what would be read now could not be written."""
 
 
 class Misunderstood(ReadError):

@@ -38,6 +38,8 @@ class Memory:
         self._waiting: list[threading.Event] = []
         self.closed = False
         """Whether the run is over: no further STATE will hold the notes."""
+        self.abandoned = False
+        """Whether the endpoint has ended: nobody waits for what is still being read."""
 
     def close(self) -> None:
         """End all waiting for STATE, since the run is over."""
@@ -78,11 +80,14 @@ class Reading:
     memory: Memory
     splits: int = 0
     """How many splits led to this window."""
-    meter: Meter = field(default_factory=Meter)
+    meter: Meter = field(init=False)
     short: int | None = None
     """How many rows the vendor announced and did not give, where the window is split for that."""
     allowance: list[int] | None = None
     """What the parts of such a window may lack, all together; shared by them."""
+
+    def __post_init__(self) -> None:
+        self.meter = Meter(lambda: self.memory.abandoned)
 
     def lacks(self, rows: int) -> bool:
         """Note how many rows this part lacks; tell whether the parts lack no more than their whole did."""
