@@ -123,8 +123,9 @@ def moments(digits: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
     return min(found), max(found)
 
 
-def _since_midnight(digits: datetime) -> timedelta:
-    return digits - digits.replace(hour=0, minute=0, second=0, microsecond=0)
+def floor(digits: datetime, unit: timedelta) -> datetime:
+    """Round down to a multiple of `unit` since midnight."""
+    return digits - (digits - digits.replace(hour=0, minute=0, second=0, microsecond=0)) % unit
 
 
 def outward(start: datetime, end: datetime, zone: tzinfo, unit: timedelta) -> tuple[datetime, datetime]:
@@ -134,8 +135,8 @@ def outward(start: datetime, end: datetime, zone: tzinfo, unit: timedelta) -> tu
     the same name the asked one takes them for.
     """
     first, last = (moment.astimezone(zone).replace(tzinfo=None, fold=0) for moment in (start, end))
-    first -= _since_midnight(first) % unit
-    last += -_since_midnight(last) % unit
+    first = floor(first, unit)
+    last = floor(last, unit) + (unit if floor(last, unit) < last else timedelta())
     while moments(first, zone)[1] > start:
         first -= unit
     while moments(last, zone)[0] < end:

@@ -91,10 +91,11 @@ class Question:
             first, last = (dates.local(text, self.zone) for text in texts)
             if first is None and last is None:
                 continue
-            rounding = [max(_MINUTE, _rounding(text)) for text in texts]
+            # The end may be told as the last minute or day that still belongs to it.
+            begin, end = (_told(edge, text) for edge, text in zip((self.start, self.end - _MINUTE), texts, strict=True))
             verdicts.append(
-                (first is None or -_DAY < first - self.start < rounding[0])
-                and (last is None or -rounding[1] <= last - self.end < _DAY)
+                (first is None or -_DAY < first - self.start <= begin - self.start)
+                and (last is None or end <= last < self.end + _DAY)
             )
         return any(verdicts) if verdicts else None
 
@@ -113,8 +114,9 @@ def _edges(query: Mapping[str, Any]) -> list[str]:
     return [str(query.get(name) or "") for name in EDGES]
 
 
-def _rounding(text: str) -> timedelta:
-    return dates.precision(text) if text else _MINUTE
+def _told(digits: datetime, text: str) -> datetime:
+    """Round a time down to what a text tells: to the day where that has no hour."""
+    return dates.floor(digits, max(dates.precision(text), _MINUTE))
 
 
 class RowDates:
