@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import Run, Ticking, catalog, command, config_of, run, started, upserted
+from sandbox.base import Life
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -254,6 +255,31 @@ def test_a_revisit_asks_for_a_file_of_its_own(zepto: Play) -> None:
         runs.append(read(box, runs[-1].state, clock))
         assert runs[-1].status == 0
     keys(box, runs)
+
+
+def test_a_file_shows_what_there_was_when_it_was_asked_for(zepto: Play) -> None:
+    """One that comes a day late is no fresh reading: what changed meanwhile is still revisited."""
+    clock = Ticking()
+    box = zepto(now=clock.now, endless_jobs=-1, quiet_minutes=20)
+    at = clock.now() + timedelta(minutes=5)
+    lives = [Life(at + timedelta(minutes=one), ((timedelta(hours=3), "processed"),)) for one in range(20)]
+    box.vendor(NAME).live([life._replace(steps=(*life.steps, (timedelta(hours=9), "delivered"))) for life in lives])
+    clock.pass_time(hours=2)
+    asked = clock.now()
+    first = read(box, clock=clock, export_timeout_minutes=1, revisit_minutes=[1440])
+    assert [row["status"] for row in first.ledger] == ["pending"]
+    change(box, endless_jobs=0)
+    clock.pass_time(hours=26)
+    second = read(box, first.state, clock, revisit_minutes=[1440])
+    early = [record for record in upserted([first, second], LOGS).values() if record["status"] == "queued"]
+    assert len(early) == 20, "the file is as of the moment it was asked for"
+    clock.pass_time(hours=9)
+    third = read(box, second.state, clock, revisit_minutes=[1440])
+    revisited = [row for row in third.ledger if row["window_start"] < asked.isoformat() < row["window_end"]]
+    assert revisited, "its revisit is not skipped"
+    statuses = {record["status"] for record in upserted([first, second, third], LOGS).values()}
+    assert "queued" not in statuses
+    keys(box, [first, second, third])
 
 
 # Files that went.

@@ -327,6 +327,14 @@ def test_hours_in_a_zone_beside_the_hour(zepto: Play, served: str, zone: str, no
     assert not found.lines("WARNING")
 
 
+def test_hours_and_a_file_in_another_zone(zepto: Play) -> None:
+    """Where a file's dates are evidently not those asked by, none of its rows is left out for its date."""
+    box = zepto(size=540, timezone="Asia/Kolkata", file_timezone="Asia/Tokyo", date_format="hour", quiet_minutes=120)
+    found = read(box, export_date_format="19/02/2025;10 AM", window_hours=24)
+    assert found.status == 0, found.stderr
+    assert len(upserted(found, LOGS)) == 540
+
+
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "Australia/Lord_Howe"])
 def test_rows_without_a_date_are_kept_by_their_keys(zepto: Play, zone: str) -> None:
     box = zepto(size=540, timezone=zone, date_format="hour", file_dates="none", span_days=0.5, quiet_minutes=120)

@@ -279,6 +279,8 @@ def test_an_outcome_has_one_id_whether_the_status_or_the_details_tell_it() -> No
     again = told(status="Delivered", email_delivery_details={"softbounce": soft})
     assert first.keys() <= again.keys()
     assert Counter(event["event_type"] for event in again.values()) == {"queued": 1, "bounced": 2, "delivered": 1}
+    turned = told(status="Delivered", email_delivery_details={"softbounce": soft[::-1]})
+    assert turned == again, "numbered by time, whatever the order of the list"
     assert told(status="Processed").keys() == told(status="Queued").keys() == {next(iter(first))}
     assert len(told(to=two, status="Multiple status", email_delivery_details={"hardbounce": entries})) == 3
 

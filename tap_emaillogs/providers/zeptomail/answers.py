@@ -94,7 +94,7 @@ class Question:
             # The end may be told as the last minute or day that still belongs to it.
             begin, end = (_told(edge, text) for edge, text in zip((self.start, self.end - _MINUTE), texts, strict=True))
             verdicts.append(
-                (first is None or -_DAY < first - self.start <= begin - self.start)
+                (first is None or self.start - _DAY < first <= begin)
                 and (last is None or end <= last < self.end + _DAY)
             )
         return any(verdicts) if verdicts else None
