@@ -327,9 +327,9 @@ class LogStream(RESTStream[Any]):
         taken = []
         for row in rows:
             record = self.record(row)
-            key = tuple(row.get(name) for name in self.row_key)
+            key = tuple(record[name] for name in self.row_key)  # the row may have other names for its parts
             line = encode(record)
-            taken.append(Taken(key if all(part not in (None, "") for part in key) else line, line))
+            taken.append(Taken(line if NO_KEY in key else key, line))
         return taken
 
     def inside(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
