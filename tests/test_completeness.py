@@ -319,7 +319,10 @@ def test_infobip_v4_gives_the_same_rows_and_keys(play: Play, order: str) -> None
     for key, record in left.items():
         assert {**right[key], "campaignReferenceId": None} == {**record, "campaignReferenceId": None}
     assert any(record["campaignReferenceId"] for record in right.values())
-    assert canonical(one.records["email_events"]) == canonical(four.records["email_events"])
+    left, right = upserted(one, "email_events"), upserted(four, "email_events")
+    assert left.keys() == right.keys()
+    for key, event in left.items():  # version 1 shows no campaign, so that its request stands for it
+        assert {**right[key], "campaign": event["campaign"]} == event
 
 
 def test_infobip_reports_are_never_read(play: Play) -> None:
