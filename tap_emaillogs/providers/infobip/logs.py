@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 _OLD_NAMES = {renamed_in_version_4(name): name for name in ("from", "to")}
 _NEW_COLUMNS = frozenset({*_OLD_NAMES, "platform"})
-_LATE = timedelta(minutes=1)
-"""Time that leaves the vendor's history this soon, between planning and asking, is not worth a word."""
+_FLEETING = timedelta(minutes=1)
+"""So much at the far end of the vendor's history may be gone before it can be read: that is not worth a word."""
 _MARGINS = (timedelta(seconds=1), timedelta(seconds=10), timedelta(minutes=1))
 """How far inside the history a window is asked for where the vendor refuses to look beyond: its clock is not ours."""
-_GONE = "older than the vendor keeps by the time it was asked for"
+_GONE = "older than the vendor keeps by the time it could be read"
 _ABOUT_TIME = re.compile(r"sent ?(since|until)|date|time|hour|period|range|histor|older|past|48", re.IGNORECASE)
 
 
@@ -59,7 +59,9 @@ class EmailLogs(LogStream):
     time_columns = ("sentAt",)
     unit = timestamps.MILLISECOND
     asked_from: datetime | None = None
-    """No earlier time is asked for, once the vendor refused to look beyond its history; set in an account's stream."""
+    """No earlier time is asked for in this run, once the vendor refused to look beyond its history."""
+    told_from: datetime | None = None
+    """What could be read when this run began, and cannot when its turn comes, is told from here on."""
 
     @property
     def _by_cursor(self) -> bool:
@@ -105,7 +107,7 @@ class EmailLogs(LogStream):
     def split(self, reading: Reading, page: Page) -> Split | None:
         """Split on a full answer; by cursor, where the first page promises more than memory should hold."""
         window = reading.window
-        if page.token and not self._may_page(page.rows):
+        if page.token and not self._may_page(window, page.rows):
             page = replace(page, capped=True)
         if window.length > self.unit and (page.capped or page.token):
             times = self.times(page.rows)
@@ -120,13 +122,16 @@ class EmailLogs(LogStream):
                 return kept
         return super().split(reading, page)
 
-    def _may_page(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+    def _may_page(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> bool:
         """Whether following the cursor can miss no row, even if it only stands for a number of rows to skip.
 
         Then a row that leaves the front of the answer while paging takes another one out of sight. Newest first, rows
-        come there and do not leave, unless a filter lets them go when their status changes.
+        come there and do not leave, unless a filter lets them go when their status changes. At the edge of a history
+        beyond which the vendor refuses to look, the next page may be refused already.
         """
         times = self.times(rows)
+        if self.asked_from is not None and window.start <= self.asked_from:
+            return False
         return all(one >= two for one, two in pairwise(times)) and "generalStatus" not in (self.filters() or {})
 
     def _keep_proven(self, reading: Reading, rows: Sequence[Mapping[str, Any]]) -> Split | None:
@@ -171,40 +176,51 @@ class EmailLogs(LogStream):
         return not page.capped and not page.token
 
     def read(self, reading: Reading) -> Outcome | Split:
-        """Read a window, or tell what of it left the vendor's history since it was planned.
+        """Read a window, and tell what of it has left the vendor's history since this run began.
 
         A vendor that refuses to look beyond its history is asked for a little less, and not again in this run.
         """
-        if gone := self._gone(reading.window):
-            return gone
+        kept_from = self._kept_from()
+        if kept_from is None:
+            return self._read_kept(reading)
+        if self.told_from is None:
+            self.told_from = kept_from + _FLEETING
+        if reading.window.end <= kept_from:
+            return self._tell_gone(reading.window, Outcome())
         for margin in _MARGINS:
             try:
-                return self._read_kept(reading)
+                return self._tell_gone(reading.window, self._read_kept(reading))
             except VendorError as error:
-                kept_from = self._kept_from()
-                reaches = kept_from is not None and reading.window.start - self.unit < kept_from + _MARGINS[-1]
-                if kept_from is None or not reaches or error.status != 400 or not _ABOUT_TIME.search(error.text):
+                kept_from = self._kept_from() or kept_from
+                reaches = reading.window.start - self.unit < kept_from + _MARGINS[-1]
+                if not reaches or error.status != 400 or not _ABOUT_TIME.search(error.text):
                     raise
                 self.logger.info("%s: the vendor refuses to look beyond its history; it is asked for less", reading)
                 self.asked_from = kept_from + margin
                 if reading.window.end <= self.asked_from:
-                    return Outcome(status="truncated", reason=_GONE)
-        return self._read_kept(reading)
+                    return self._tell_gone(reading.window, Outcome())
+        return self._tell_gone(reading.window, self._read_kept(reading))
 
     def _kept_from(self) -> datetime | None:
         """Return from when on the vendor still has its mails now; None: no history is configured."""
         return self.account.policy(self.unit, self.overrides).kept_from(self.account.client.clock.now())
 
-    def _gone(self, window: Window) -> Outcome | Split | None:
-        """Set apart what of a window is older than the vendor keeps by now, if that is more than a moment."""
-        kept_from = self._kept_from()
-        if kept_from is None or window.start >= kept_from - _LATE:
-            return None
-        outcome = Outcome(status="truncated", reason=_GONE)
-        if window.end <= kept_from:
-            return outcome
-        gone = Window(window.start, kept_from)
-        return Split([gone, Window(kept_from, window.end)], {gone: outcome})
+    def _tell_gone(self, window: Window, result: Outcome | Split) -> Outcome | Split:
+        """Set apart, in what was read of a window, the time of which the vendor may have forgotten rows meanwhile."""
+        kept_from, told_from = self._kept_from(), self.told_from
+        if isinstance(result, Split) or kept_from is None or told_from is None:
+            return result
+        gone = Window(window.start, min(window.end, kept_from))
+        if gone.length <= timedelta() or window.start < told_from:
+            return result
+        records = list(result.records)
+        early = [record for record in records if any(moment in gone for moment in self.times([record]))]
+        told = Outcome(early, "truncated", reason=_GONE)
+        if gone == window:
+            return told
+        rest = Window(gone.end, window.end)
+        late = replace(result, records=[record for record in records if record not in early])
+        return Split([gone, rest], {gone: told, rest: late})
 
     def _read_kept(self, reading: Reading) -> Outcome | Split:
         """Read a window; a millisecond that is full with its margins is tried without them."""
