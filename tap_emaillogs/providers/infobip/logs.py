@@ -60,6 +60,8 @@ class EmailLogs(LogStream):
     unit = timestamps.MILLISECOND
     asked_from: datetime | None = None
     """No earlier time is asked for in this run, once the vendor refused to look beyond its history."""
+    refusals = 0
+    """How often it did."""
     told_from: datetime | None = None
     """What could be read when this run began, and cannot when its turn comes, is told from here on."""
 
@@ -187,7 +189,7 @@ class EmailLogs(LogStream):
             self.told_from = kept_from + _FLEETING
         if reading.window.end <= kept_from:
             return self._tell_gone(reading.window, Outcome())
-        for margin in _MARGINS:
+        for _ in _MARGINS:
             try:
                 return self._tell_gone(reading.window, self._read_kept(reading))
             except VendorError as error:
@@ -196,7 +198,8 @@ class EmailLogs(LogStream):
                 if not reaches or error.status != 400 or not _ABOUT_TIME.search(error.text):
                     raise
                 self.logger.info("%s: the vendor refuses to look beyond its history; it is asked for less", reading)
-                self.asked_from = kept_from + margin
+                self.asked_from = kept_from + _MARGINS[min(self.refusals, len(_MARGINS) - 1)]
+                self.refusals += 1
                 if reading.window.end <= self.asked_from:
                     return self._tell_gone(reading.window, Outcome())
         return self._tell_gone(reading.window, self._read_kept(reading))
@@ -211,7 +214,7 @@ class EmailLogs(LogStream):
         if isinstance(result, Split) or kept_from is None or told_from is None:
             return result
         gone = Window(window.start, min(window.end, kept_from))
-        if gone.length <= timedelta() or window.start < told_from:
+        if gone.length <= timedelta() or gone.end <= told_from:
             return result
         records = list(result.records)
         early = [record for record in records if any(moment in gone for moment in self.times([record]))]
