@@ -432,7 +432,7 @@ def test_the_order_of_an_answer_changes_no_record(play: Play, order: str) -> Non
 
 @pytest.mark.parametrize(
     "privacy",
-    [{"recipient": "hash", "salt": "salt0123456789"}, {"subject": "drop"}, {"ip": "drop", "body": "drop"}],
+    [{"recipient": "hash", "salt": "salt0123456789abc"}, {"subject": "drop"}, {"ip": "drop", "body": "drop"}],
     ids=str,
 )
 def test_privacy_changes_no_key_but_infobips_recipient(shared_box: Sandbox, privacy: dict[str, str]) -> None:
