@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.errors import Misunderstood
 from tap_emaillogs.pagination import Page
-from tap_emaillogs.providers.jetemail.paging import AnchoredPaginator, Place
+from tap_emaillogs.providers.jetemail.paging import AnchoredPaginator, Motion, Place
 from tap_emaillogs.stream import LogStream
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class OutboundLogs(LogStream):
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap)
         self._largest_count: dict[str, int] = {}
+        self._motion: defaultdict[str, Motion] = defaultdict(Motion)
 
     def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
         """Ask for a page, the oldest rows first."""
@@ -58,7 +60,10 @@ class OutboundLogs(LogStream):
     def get_new_paginator(self) -> AnchoredPaginator:
         """Page by offset, or by page number as configured."""
         settings = self.account.settings
-        return AnchoredPaginator(settings["page_size"], self.time_columns, numbered=settings["paging"] == "page")
+        motion = self._motion[self.account.label]
+        return AnchoredPaginator(
+            settings["page_size"], self.time_columns, motion, numbered=settings["paging"] == "page"
+        )
 
     def parse_page(self, data: Any) -> Page:
         """Read `{success, pagination, data: [...]}`."""
