@@ -177,9 +177,9 @@ class LogStream(RESTStream[Any]):
                 continue
             if isinstance(found, Split):
                 return found
-            if found.first.total != total:  # rows of another count prove nothing together with these
+            if found.total != total:  # rows of another count prove nothing together with these
                 kept.clear()
-            attempt, total = found, found.first.total
+            attempt, total = found, found.total
             kept.update((row.identity, row) for row in attempt.rows)
             judged = self._judge(reading, attempt, kept)
             if not isinstance(judged, str):
@@ -193,7 +193,7 @@ class LogStream(RESTStream[Any]):
 
         `kept` are the rows of all attempts with the same total, by identity.
         """
-        rows, total = self._distinct(attempt.rows), attempt.first.total
+        rows, total = self._distinct(attempt.rows), attempt.total
         if attempt.last.capped:
             return self._cut_off(reading, attempt, rows)
         if attempt.moved and not self._is_snapshot(attempt):
@@ -203,8 +203,11 @@ class LogStream(RESTStream[Any]):
         if self.row_key and len(kept) == total:
             return self.outcome(reading, list(kept.values()), total)
         trouble = f"the vendor counts {total} rows and gives {len(rows)}"
-        if len(rows) > total and attempt.pages == 1:  # one answer: nothing in it came twice
-            self.logger.warning("%s: %s; all of them are kept", reading, trouble)
+        if len(rows) > total and (attempt.pages == 1 or attempt.anchored):
+            if attempt.pages == 1:  # one answer: nothing in it came twice
+                self.logger.warning("%s: %s; all of them are kept", reading, trouble)
+            else:  # some left while pages were read
+                total = min(len(rows), attempt.first.total or total)
             return self.outcome(reading, rows, total)
         return trouble
 
@@ -237,8 +240,8 @@ class LogStream(RESTStream[Any]):
         return self.outcome(reading, rows, attempt.first.total, truncated=why)
 
     def _read_pages(self, reading: Reading) -> Attempt | Split:
-        attempt = Attempt()
         paginator = self.get_new_paginator()
+        attempt = Attempt(anchored=paginator.anchored)
         context = {"account": self.account.label, "window": reading.window}
         shown = 0
         while not paginator.finished:
