@@ -65,9 +65,9 @@ class Pages:
         shown = self._found(log, asked, current if options["paging"] == "offset" else state)
         there = len(self._found(log, asked, current)) if options["later_totals"] in ("all", "rest") else 0
         first = state.setdefault("total", len(shown))
-        if options["paging"] == "offset" and options["later_totals"] == "first":
-            shown = shown[:first]  # counted once, and paged until so many came
         page, following = cut(request, shown, at, min(asked.given.get("limit", options["largest"]), options["largest"]))
+        if options["paging"] == "offset" and options["later_totals"] == "first" and following is not None:
+            following = following if following < first else None  # counted once, and paged until so many came
         totals = {"first": first, "all": there, "rest": there - at, "absent": None}
         total = totals[options["later_totals"]] if at else first
         said: dict[str, Any] = {}

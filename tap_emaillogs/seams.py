@@ -18,9 +18,10 @@ from tap_emaillogs.timestamps import floor
 from tap_emaillogs.windows import Window, equal_parts
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
 
-    from tap_emaillogs.attempt import Attempt
+    from tap_emaillogs.attempt import Attempt, Taken
     from tap_emaillogs.stream import LogStream
     from tap_emaillogs.windows import Policy
 
@@ -32,20 +33,22 @@ _MOST_TWINS = 3
 
 def doubt(stream: LogStream, reading: Reading, attempt: Attempt) -> str:
     """Say why the pages may not be all rows, each once; empty: they are. May ask the vendor about a moment or two."""
-    now = stream.account.client.clock.now()
-    policy = stream.account.policy(stream.unit, stream.overrides)
+    now, policy = stream.account.client.clock.now(), _policy(stream)
     first = stream.times(attempt.first.rows)
     in_order = first == sorted(first) or first == sorted(first, reverse=True)
     twice = attempt.common if in_order else attempt.at_seams
-    if _rows_may_have_left(stream, reading.window, attempt, policy, now):
+    if _have_moved_others(stream, reading.window, attempt):
         return "rows may have left the vendor's history while its pages were read"
     if attempt.moved:
+        reading.memory.pages_moved = True
         # Rows that only came, and are not here: the pages show what there was at the first one.
         as_at_first = not twice and not attempt.fell and len(attempt.rows) == attempt.first.total
         return "" if as_at_first else attempt.moved
-    # What is older than the last revisit is taken as final everywhere: there steady totals are proof enough.
+    # What is older than the last revisit is final everywhere else: there steady totals are proof, until one moved.
     final = reading.window.end <= now - max(policy.lookback, *policy.revisits, policy.settle)
-    if twice and not (final and attempt.vouched) and not _are_twins(stream, reading, attempt, twice):
+    trusted = final and attempt.vouched and not reading.memory.pages_moved
+    if twice and not trusted and not _are_twins(stream, reading, attempt, twice):
+        reading.memory.pages_moved = True
         return "a row came on two pages"
     return ""
 
@@ -62,27 +65,40 @@ def parts_of_a_page(stream: LogStream, reading: Reading, attempt: Attempt) -> Sp
     return Split(windows) if len(windows) > 1 else None
 
 
-def _rows_may_have_left(stream: LogStream, window: Window, attempt: Attempt, policy: Policy, now: datetime) -> bool:
-    """Whether a row that was shown may be past the vendor's history by now, and so have moved others forward.
+def leaves_history(stream: LogStream, window: Window) -> bool:
+    """Whether rows of a window may leave the vendor's history about now."""
+    policy = _policy(stream)
+    return policy.history is not None and window.start < _edge(stream, policy.history)
 
-    Newest first, the oldest rows move nobody.
-    """
-    if policy.history is None or window.start >= (edge := now + policy.settle - policy.history):
+
+def _have_moved_others(stream: LogStream, window: Window, attempt: Attempt) -> bool:
+    """Whether a row that was shown may be past the history by now; newest first, the oldest rows move nobody."""
+    policy = _policy(stream)
+    if policy.history is None or not leaves_history(stream, window):
         return False
     times = stream.times(attempt.first.rows)
     if times[:1] > times[-1:] and all(a >= b for a, b in pairwise(times)):
         return False
+    edge = _edge(stream, policy.history)
     return any(moment < edge for moment in stream.times_of(attempt.rows))
+
+
+def _edge(stream: LogStream, history: timedelta) -> datetime:
+    """Return the end of the history, as clocks may differ."""
+    return stream.account.client.clock.now() + _policy(stream).settle - history
+
+
+def _policy(stream: LogStream) -> Policy:
+    return stream.account.policy(stream.unit, stream.overrides)
 
 
 def _are_twins(stream: LogStream, reading: Reading, attempt: Attempt, twice: set[Any]) -> bool:
     """Ask for the moments of the rows that came twice: one answer shows how many there are."""
     rows = [row for row in attempt.rows if stream.mark(row) in twice]
-    moments = {floor(moment, stream.unit) for moment in stream.times_of(rows)}
+    moments = _moments(stream, rows)
     if not moments or len(moments) > _MOST_TWINS:
         return False
     held = Counter(map(stream.mark, attempt.rows))
-    shown: Counter[Any] = Counter()
     for moment in moments:
         at = Reading(Window(moment, moment + stream.unit), reading.memory)
         at.meter = reading.meter
@@ -92,5 +108,12 @@ def _are_twins(stream: LogStream, reading: Reading, attempt: Attempt, twice: set
             return False
         if isinstance(found, Split) or found.pages > 1:
             return False
-        shown.update(map(stream.mark, found.rows))
-    return all(held[row] == shown[row] for row in twice | shown.keys())
+        shown = Counter(map(stream.mark, found.rows))
+        there = shown.keys() | {stream.mark(row) for row in rows if moment in _moments(stream, [row])}
+        if any(held[row] != shown[row] for row in there):
+            return False
+    return True
+
+
+def _moments(stream: LogStream, rows: Sequence[Taken]) -> set[datetime]:
+    return {floor(moment, stream.unit) for moment in stream.times_of(rows)}

@@ -195,10 +195,12 @@ class LogStream(RESTStream[Any]):
         `kept` are the rows of all attempts with the same total, by identity.
         """
         rows, total = self._distinct(attempt.rows), attempt.first.total
-        if attempt.last.capped or self._ended_in_circles(attempt):
+        last = attempt.last
+        counted = last.total is None and len(rows) == total  # by the first page's total: the last one needs none
+        if (last.capped and not counted) or self._ended_in_circles(attempt):
             return self._cut_off(reading, attempt, rows)
         if not self.row_key and attempt.pages > 1 and (shifted := seams.doubt(self, reading, attempt)):
-            return seams.parts_of_a_page(self, reading, attempt) or shifted
+            return self._parts(reading, attempt) or shifted
         if total is None or len(rows) == total:
             return self.outcome(reading, rows, total)
         if self.row_key and len(kept) == total:
@@ -212,9 +214,17 @@ class LogStream(RESTStream[Any]):
         if len(rows) > total and attempt.pages == 1:  # one answer: nothing in it came twice
             self.logger.warning("%s: %s; all of them are kept", reading, trouble)
             return self.outcome(reading, rows, total)
-        if len(rows) > total and not self.row_key:
-            return seams.parts_of_a_page(self, reading, attempt) or trouble
+        paged = attempt.pages > 1 and not self.row_key
+        if paged and (len(rows) > total or seams.leaves_history(self, reading.window)):
+            return self._parts(reading, attempt) or trouble
         return trouble
+
+    def _parts(self, reading: Reading, attempt: Attempt) -> Split | None:
+        """Split what cannot be paged: by the rows seen, or in halves where pages show their shifts by their keys."""
+        if not self.row_key:
+            return seams.parts_of_a_page(self, reading, attempt)
+        windows = equal_parts(reading.window, 2, self.unit)
+        return Split(windows) if len(windows) > 1 else None
 
     def _distinct(self, rows: Sequence[Taken]) -> list[Taken]:
         """Return one row for each key of the vendor's, the version shown last; without such a key all rows."""
@@ -227,9 +237,8 @@ class LogStream(RESTStream[Any]):
 
     def _cut_off(self, reading: Reading, attempt: Attempt, rows: Sequence[Taken]) -> Outcome | Split:
         """Meet pages whose last one says that there is more, and no way to it."""
-        windows = equal_parts(reading.window, 2, self.unit)
-        if attempt.pages > 1 and len(windows) > 1:
-            return Split(windows)
+        if attempt.pages > 1 and (parts := self._parts(reading, attempt)):
+            return parts
         why = f"the vendor shows no more than {len(rows)} rows"
         return self.outcome(reading, rows, attempt.first.total, truncated=why)
 
