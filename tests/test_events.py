@@ -281,7 +281,7 @@ def test_jetemail_row_without_attempts_is_queued() -> None:
 
 
 def test_jetemail_action_that_is_not_documented() -> None:
-    (event,) = events_of("jetemail", jetemail_row("EATEN BY A DOG"))
+    (_, event) = events_of("jetemail", jetemail_row("EATEN BY A DOG"))
     assert (event["event_type"], event["provider_event"]) == ("unknown", "EATEN BY A DOG")
 
 
@@ -500,7 +500,7 @@ def test_a_status_nobody_knows_warns_once_in_each_run(box: Sandbox) -> None:
 @every_vendor
 def test_a_row_without_a_status_is_unknown_too(vendor: str) -> None:
     rows = {"smtp2go": {}, "jetemail": jetemail_row() | {"delivery_attempts": [{"date": 1}]}, "infobip": {"to": "a@b"}}
-    *_, event = events_of(vendor, rows[vendor])
+    (event,) = (event for event in events_of(vendor, rows[vendor]) if event["event_type"] != "queued")
     assert (event["event_type"], event["provider_event"]) == ("unknown", None)
 
 
