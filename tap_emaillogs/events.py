@@ -293,7 +293,7 @@ class EmailEvents(Stream):
             with Counts() as counts:
 
                 def derive(record: Record) -> list[Record]:
-                    found = list(provider.events(stream.name, record))
+                    found = list(stream.events(record))
                     if remark := provider.remark(stream.name, record):
                         self._remarks[stream.name, remark] += 1
                     events = [one for one in found if _told_apart(one, counts)] if stream.row_per_event else found
