@@ -133,15 +133,16 @@ class TapEmailLogs(Tap):
                 continue
             for account in self.accounts_of(stream):
                 consumers = []
+                bound = stream.for_account(account)
                 if stream.name in names:
                     bookmark = Bookmark(stream, {"account": account.label})
                     consumers.append(Consumer(stream, bookmark, as_it_is))
                 if EmailEvents.name in names and stream.name == self._event_source(account.provider, names):
-                    consumers.append(self._events_consumer(stream, account))
+                    consumers.append(self._events_consumer(bound, account))
                 if consumers:
                     context = _endpoint_context(account, stream)
                     known = EndpointState(self.streams[SyncWindows.name], context)
-                    found.append(Endpoint(stream.for_account(account), consumers, known, now, self._notes_changed))
+                    found.append(Endpoint(bound, consumers, known, now, self._notes_changed))
         for endpoint in found:
             endpoint.plan()
         return found

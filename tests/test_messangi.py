@@ -78,7 +78,7 @@ def test_every_plausible_wrapper_is_read(messangi: Callable[..., Sandbox], envel
 
 
 def test_an_unknown_wrapper_is_an_error_and_never_zero_rows(messangi: Callable[..., Sandbox]) -> None:
-    box = messangi(60, envelope="unknown")
+    box = messangi(60, envelope="result.entries")
     found = run(config_of(box), box=box)
     assert found.status == 1
     assert not found.records[STREAM]
@@ -372,10 +372,13 @@ def test_events_carry_what_the_row_says(messangi: Callable[..., Sandbox]) -> Non
     rows = {row["id"]: row for row in box.vendor("messangi").rows()}
     for event in found.records["email_events"]:
         row = rows[event["provider_event_id"]]
-        assert event["event_at"] == row["statusDate"]
         assert event["message_id"] == row["id"]
         assert (event["recipient"], event["sender"]) == (row["recipient"], row["sender"])
-        assert event["provider_event"] == row["status"]
+        assert event["campaign"] == row["campaign"]
+        if event["event_type"] == "queued":
+            assert (event["event_at"], event["provider_event"]) == (row["date"], None)
+            continue
+        assert (event["event_at"], event["provider_event"]) == (row["statusDate"], row["status"])
         assert (event["bounce_class"] is not None) == (event["event_type"] == "bounced")
         if row["status"] == "BOUNCED_PERMANENT":
             assert (event["bounce_class"], event["smtp_code"], event["smtp_enhanced_code"]) == ("hard", 550, "5.1.1")
@@ -387,7 +390,9 @@ def test_events_alone_are_read_from_the_logs(messangi: Callable[..., Sandbox]) -
     box = messangi(40)
     found = run(config_of(box), catalog=catalog(config_of(box), ["email_events"]), box=box)
     assert found.status == 0
-    assert len(found.records["email_events"]) == 40
+    events = Counter(event["event_type"] for event in found.records["email_events"])
+    assert events == box.truth()["email_events"]
+    assert events["queued"] == 40
 
 
 # Proof of identity.
