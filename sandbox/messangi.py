@@ -62,7 +62,7 @@ class Messangi(Vendor):
         "page_zero": "refused",  # what page 0 is where the first is 1: "refused", the "first", or "empty"
         "ignore_page": False,  # every page is the first
         "too_big": 0,  # more rows in a request's range than this: explain; 0: never
-        "explain_status": 400,  # HTTP status of the two documented errors: 200 or 400
+        "explain_status": 400,  # HTTP status of `explain` about range, size and page: 200 or 400
         "success_explain": None,  # `explain` of a good answer, where it has one
         "new_status": "",  # a status that the documents do not list
         "hide_fields": (),  # fields that rows do not have; without `id` there are exact twins
@@ -192,7 +192,7 @@ class Messangi(Vendor):
         given = self.single(request, _FILTERS | {options["page_param"], options["size_param"]})
         page = self._number(given, options["page_param"], options["first_page"], 0) - options["first_page"]
         if page < 0 and options["page_zero"] == "refused":
-            raise Refused(self.error(400, f"Invalid {options['page_param']}"))
+            raise Refused(self.error(options["explain_status"], f"Invalid {options['page_param']}"))
         size = min(self._number(given, options["size_param"], options["default_page_size"]), options["page_cap"])
         found = self._find(given, account)
         if options["order"] == "newest":

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
 from harness import NOW, Ticking, assert_tiles, catalog, config_of, run, upserted
+from messangi_checks import LOGS, assert_whole, counted, rebuilt, started
 from messangi_edges import onto_edges
 from tap_emaillogs.providers.messangi import answers
 from tap_emaillogs.providers.messangi.moments import dates_of, read
@@ -19,51 +21,22 @@ from tap_emaillogs.providers.messangi.settings import zone_of, zone_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness import Run
     from sandbox.server import Sandbox
 
 pytestmark = pytest.mark.thorough
 
-STREAM = "messangi_message_logs"
+STREAM = LOGS
 PATH = "/v3/mlog"
 TOO_BIG = "The size of the report is too big. Please contact support"
 TOO_LONG = "The date range exceeds the allowed limit: 92"
 LIMIT = NOW - timedelta(minutes=5)
-OWN = {"account", "record_id", "event_at", "extra_fields"}
 
 
 @pytest.fixture
 def messangi(play: Callable[..., Sandbox]) -> Callable[..., Sandbox]:
     """Start a sandbox of this vendor alone, with the given options of its."""
 
-    def start(size: int = 300, **options: Any) -> Sandbox:
-        return play(size=size, vendors=["messangi"], options={"messangi": options})
-
-    return start
-
-
-def rebuilt(record: dict[str, Any]) -> dict[str, Any]:
-    """Return the vendor's row that a record was made of, without nulls."""
-    row = {**record, **json.loads(record["extra_fields"] or "{}")}
-    return {name: value for name, value in row.items() if name not in OWN and value is not None}
-
-
-def counted(rows: Any) -> Counter[str]:
-    return Counter(
-        json.dumps({name: value for name, value in row.items() if value is not None}, sort_keys=True) for row in rows
-    )
-
-
-def assert_whole(box: Sandbox, found: Run, *, status: int = 0) -> None:
-    """Every row of the sandbox is there once, each under a key of its own, and each made one event."""
-    assert found.status == status, found.stderr
-    records = found.records[STREAM]
-    assert counted(map(rebuilt, records)) == counted(box.vendor("messangi").rows())
-    assert len(upserted(found, STREAM)) == len(records)
-    events = found.records["email_events"]
-    assert len({event["event_id"] for event in events}) == len(events)
-    assert Counter(event["event_type"] for event in events) == box.truth()["email_events"]
-    assert sum(row["records"] for row in found.ledger) == len(records)
+    return partial(started, play)
 
 
 # Wrappers.

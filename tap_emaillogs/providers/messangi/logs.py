@@ -19,6 +19,7 @@ from tap_emaillogs.providers.messangi import answers, windows
 from tap_emaillogs.providers.messangi.moments import belongs, dates_of
 from tap_emaillogs.providers.messangi.rows import MessageRows
 from tap_emaillogs.reading import Split
+from tap_emaillogs.records import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from tap_emaillogs.reading import Outcome, Reading
     from tap_emaillogs.windows import Window
 
-_ROUND = 10
-"""Servers cap pages at multiples of it."""
+_SMALLEST_CAP = 10
+"""No server caps its pages at fewer rows."""
 _NO_SUCH_PAGE = frozenset({200, 400, 404, 410, 416, 422})
 """Statuses of an answer that may mean that there is no page 0; `explain` comes with 200, too."""
 _NO_PAGE = object()
@@ -52,8 +53,8 @@ class Pages(PagePaginator):
     """Numbered pages of a server that may cap their size, may ignore their number, and may count from 0.
 
     A second page that repeats the first ends the reading, unless the page may be cut: it is as long as asked, or holds
-    a round number of rows and no fewer than any answer before (`largest`, shared by the windows of an endpoint).
-    A later page that repeats the one before is a loop.
+    a round number of rows (25, 100, 256) and no fewer than any answer before (`largest`, shared by the windows of an
+    endpoint). A later page that repeats the one before is a loop.
 
     With `first` 0 a server that counts from 1 is understood too: where it has no page 0 the reading goes on with
     page 1, and where its page 0 is the page 1, that one counts once.
@@ -75,9 +76,16 @@ class Pages(PagePaginator):
             super().advance(response)
 
     def _shows_again(self, rows: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether page 1 is page 0 once more: by the mails on it, since their statuses may have changed meanwhile."""
-        before = Counter(map(self._mail_of, self._last_rows))
-        return bool(rows) and 2 * (before & Counter(map(self._mail_of, rows))).total() >= len(rows)
+        """Whether page 1 is page 0 once more, although some rows may have changed meanwhile.
+
+        Where rows are events, another page may well tell of the same mails: so rows are compared as a whole, but for
+        a page so short that no further one can follow.
+        """
+        before = self._last_rows
+        if len(before) < _SMALLEST_CAP:
+            return bool(rows) and Counter(map(self._mail_of, before)) == Counter(map(self._mail_of, rows))
+        same = Counter(map(json_text, before)) & Counter(map(json_text, rows))
+        return 2 * same.total() >= max(len(before), len(rows))
 
     def repeated(self, page: Page) -> None:
         """Meet a page that equals the one before.
@@ -89,11 +97,16 @@ class Pages(PagePaginator):
         seen = len(page.rows)
         if self.count > 1:
             raise PagingLoop(f"page {self.count + 1} repeats the page before it ({seen} rows)")
-        cap_like = seen % _ROUND == 0 and seen >= self._largest[0]
+        cap_like = _is_round(seen) and seen >= self._largest[0]
         self._largest[0] = max(seen, self._largest[0])
         if seen >= self._size or cap_like:
             raise Unpaged(page)
         super().repeated(page)
+
+
+def _is_round(count: int) -> bool:
+    """Whether a server may well cap pages at this number of rows."""
+    return count >= _SMALLEST_CAP and (count % 5 == 0 or count & (count - 1) == 0)
 
 
 class _MarginRow(dict[str, Any]):
@@ -178,7 +191,7 @@ class MessageLogs(MessageRows):
     def split(self, reading: Reading, page: Page) -> Split | None:
         """Split also where the first page, when it is a full one, promises more than memory should hold."""
         seen = len(page.rows)
-        if not page.capped and (seen >= self.account.settings["page_size"] or seen % _ROUND == 0 < seen):
+        if not page.capped and (seen >= self.account.settings["page_size"] or _is_round(seen)):
             times = self.times(page.rows)
             total = estimate(reading.window, times, reading.memory.density)
             if total > 2 * self.rows_per_window and reading.window.length > self.unit:
