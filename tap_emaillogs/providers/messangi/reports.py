@@ -166,6 +166,7 @@ class MessageReports(MessageRows):
         deadline = request.asked + timedelta(minutes=float(self._report.get("wait_minutes", WAIT_MINUTES)))
         pause = _FIRST_WAIT
         while True:
+            reading.meter.check()
             left = (deadline - clock.now()).total_seconds()
             look = self.collector.look(request, requests, self._rivals, thorough=left <= 0)
             if look.report is not None:
