@@ -7,14 +7,12 @@ end exclusive, and a continue token that is good for the same parameters only. W
 from __future__ import annotations
 
 import hashlib
-import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sandbox.base import (
-    DAY,
     SECOND,
     Account,
     Refused,
@@ -27,12 +25,16 @@ from sandbox.base import (
     to_json,
     to_ms,
 )
-from sandbox.paging import Answers, cut, digest, seal, unseal
-from sandbox.smtp2go_data import EVENT_TYPES, Event, History, extras, row
-from sandbox.smtp2go_search import PARAMETERS, matching
+from sandbox.paging import digest, unseal
+from sandbox.smtp2go_data import Event, History, extras, row
+from sandbox.smtp2go_lives import TRANSITIONS, grow, plan
+from sandbox.smtp2go_pages import DEFAULTS, Asked, Pages
+from sandbox.smtp2go_search import PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from sandbox.base import Life
 
 _MAX = 1000
 _INVALID = (
@@ -49,7 +51,9 @@ class Log:
         self.account = account
         self.history = History(account)
         self.schedule = Schedule()
-        self.counts: Counter[str] = Counter()
+        self.events: Counter[str] = Counter()
+        """What all visible events make in `email_events`."""
+        self.lives = 0
         self._rows: list[Event] = []
         self._sorted = True
         rng, late = account.rng("late"), account.options
@@ -67,7 +71,7 @@ class Log:
         for event in events:
             event.order = len(self._rows)
             self._rows.append(event)
-            self.counts[event.kind] += 1
+            self.events.update(event.made)
         self._sorted = False
 
     @property
@@ -90,18 +94,19 @@ class Smtp2go(Vendor):
     defaults: ClassVar[dict[str, Any]] = {
         "history_days": 30,  # older events are not found
         "span_days": 28,  # how far back the data goes
-        "order": "newest",  # of events in an answer: newest, oldest or shuffled
         "late_share": 0.0,  # of planned events that appear after their time, by up to
         "late_minutes": 45,
-        "wrong_total": 0,  # added to total_events
         "drop": None,  # {"longer_than": seconds, "every": n}: longer windows silently lose each n-th row
         "flat_errors": False,  # error keys at top level, as some of the vendor's pages show them
+        "attempts": "fixed",  # or grow: a `processed` event's delivery_attempts, by `change` and in lives
+        **DEFAULTS,
     }
+    transitions: ClassVar[dict[str, tuple[str, ...]]] = TRANSITIONS
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.logs = {key: Log(account, world) for key, account in self.accounts.items()}
-        self._answers: Answers[Event] = Answers()
+        self._pages = Pages()
 
     def key_of(self, request: Request) -> str | None:
         key: str | None = request.headers.get("X-Smtp2go-Api-Key")
@@ -151,31 +156,26 @@ class Smtp2go(Vendor):
     def _search(self, request: Request, log: Log, given: dict[str, Any]) -> Response:
         token = given.get("continue_token")
         plain = {name: value for name, value in given.items() if name != "continue_token"}
-        name = digest(log.account.key, plain)
+        name, now = digest(log.account.key, plain), self.world.now_ms()
         if token is None:
-            now = self.world.now_ms()
-            history = now - int(log.account.options["history_days"] * DAY)
-            state: dict[str, Any] = {"of": name, "at": 0, "seen": len(log.rows), "from": history, "now": now}
+            state = self._pages.begin(log, name, now)
         else:
             state = self._open(token, name)
             if request.has("expire_token"):
                 raise Refused(self.error(400, "The continue_token has expired.", "E_ApiResponseCodes.INVALID_TOKEN"))
-        start, end = self._range(plain, state["now"])
-        found = self._found(log, plain, state, start, end)
-        page, following = cut(request, found, state["at"], plain.get("limit", _MAX))
+        asked = Asked(plain, *self._range(plain, state["now"]), now)
+        page, said = self._pages.page(request, log, asked, state)
         drop = log.account.options["drop"]
-        if drop and end - start > drop["longer_than"] * SECOND:
+        if drop and asked.end - asked.start > drop["longer_than"] * SECOND:
             page = [event for event in page if event.order % drop["every"]]
         if plain.get("include_headers") or plain.get("custom_headers"):
             names, headers = plain.get("custom_headers", []), plain.get("include_headers", False)
             blobs = [to_json(row(event) | extras(event, headers=headers, names=names)) for event in page]
         else:
             blobs = [event.blob for event in page]
-        total = len(found) + log.account.options["wrong_total"]
-        onward = None if following is None else seal({**state, "at": following})
         head = _request_id(f"{name}{state['at']}".encode()).encode()
-        tail = to_json({"total_events": total, "continue_token": onward})[1:]
-        return Response(body=b'{"request_id":"%b","data":{"events":[%b],%b}' % (head, b",".join(blobs), tail))
+        tail = b"".join(b',"%b":%b' % (key.encode(), to_json(value)) for key, value in said.items())
+        return Response(body=b'{"request_id":"%b","data":{"events":[%b]%b}}' % (head, b",".join(blobs), tail))
 
     def _range(self, given: dict[str, Any], now: int) -> tuple[int, int]:
         midnight = from_ms(now).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -184,20 +184,6 @@ class Smtp2go(Vendor):
         if start > end:
             raise self._invalid("start_date", "The field 'start_date' lies after 'end_date'")
         return start, end
-
-    def _found(self, log: Log, given: dict[str, Any], state: dict[str, Any], start: int, end: int) -> list[Event]:
-        """Return all events of a search in the order of its pages, as its first page saw them."""
-        name = f"{state['of']} {state['seen']} {state['from']} {state['now']}"
-
-        def make() -> list[Event]:
-            found = matching(log.rows, given, max(start, state["from"]), end, state["seen"])
-            if log.account.options["order"] == "newest":
-                found.reverse()
-            elif log.account.options["order"] == "shuffled":
-                random.Random(name).shuffle(found)
-            return found
-
-        return self._answers.get(name, make)
 
     def _open(self, token: str, name: str) -> dict[str, Any]:
         state = unseal(token)
@@ -214,12 +200,9 @@ class Smtp2go(Vendor):
         found = {}
         for log in self.logs.values():
             log.schedule.advance(self.world.data_ms())
-            events: Counter[str] = Counter()
-            for kind, count in log.counts.items():
-                events[EVENT_TYPES[kind]] += count
-            rows = events.total()
+            rows = len(log.rows)
             found[log.account.label] = self.summary(
-                {"smtp2go_activity": rows}, events, requests=max(1, -(-rows // _MAX))
+                {"smtp2go_activity": rows}, log.events, requests=max(1, -(-rows // _MAX))
             )
         return found
 
@@ -232,6 +215,15 @@ class Smtp2go(Vendor):
 
     def late(self, count: int = 1, minutes_ago: float = 30, key: str | None = None) -> int:
         return len(self.add_events(count, from_ms(self.world.now_ms() - int(minutes_ago * 60_000)), key))
+
+    def change(self, count: int = 1, minutes_ago: float = 0, key: str | None = None) -> int:
+        """Let delivery_attempts grow, where the option `attempts` says that they do; no other row changes."""
+        with self.lock:
+            return grow(self.logs[self.account(key).key], count, self.world.now_ms() - int(minutes_ago * 60_000))
+
+    def live(self, lives: Iterable[Life], key: str | None = None) -> None:
+        with self.lock:
+            plan(self.logs[self.account(key).key], lives)
 
     def add_events(self, count: int, at: datetime | None = None, key: str | None = None) -> list[Event]:
         """Let events appear, three to a second from `at` (default: now) backwards, however old that is."""

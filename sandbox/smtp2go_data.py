@@ -62,6 +62,7 @@ class Mail:
         "kind",
         "number",
         "person",
+        "region",
         "sender",
         "subaccount",
         "subject",
@@ -79,6 +80,8 @@ class Mail:
         self.sender = SENDERS[number % len(SENDERS)]
         self.subject = SUBJECTS[number % len(SUBJECTS)]
         self.subaccount = ("Master account", "Marketing", "Büro Süd")[number % 3]
+        self.region = ("us", "eu", "au")[number % 5 % 3]
+        """Where it was sent: no field of a row shows it."""
         self.username = ("TestUser", "smtp-api", "büro")[number % 7 % 3]
         self.to = person.full if number % 3 else f"{person.full}, Second <second@example.org>"
         self.bcc = "archive@shop.example" if number % 5 == 0 else None
@@ -87,7 +90,7 @@ class Mail:
 class Event:
     """One row; `detail` decides what varies between two events of the same kind and mail."""
 
-    __slots__ = ("_blob", "at", "detail", "kind", "mail", "order")
+    __slots__ = ("_blob", "at", "attempts", "detail", "kind", "mail", "order")
 
     def __init__(self, at: int, kind: str, mail: Mail, detail: int) -> None:
         self.at = at
@@ -96,7 +99,19 @@ class Event:
         self.detail = detail
         self.order = 0
         """Place in which it appeared: what a continue token saw."""
+        self.attempts: tuple[tuple[int, str], ...] = ()
+        """Of `processed`: (time, response) of attempts that came after it was first shown."""
         self._blob = b""
+
+    def tried(self, at: int, response: str) -> None:
+        """Let `delivery_attempts` grow."""
+        self.attempts += ((at, response),)
+        self._blob = b""
+
+    @property
+    def made(self) -> list[str]:
+        """The `event_type` of each event that the row makes in `email_events`."""
+        return [EVENT_TYPES[self.kind]] * (len({*map(str.lower, recipients(self))}) if self.kind == "processed" else 1)
 
     @property
     def blob(self) -> bytes:
@@ -174,6 +189,15 @@ def date(ms: int) -> str:
     return from_ms(ms).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def recipients(event: Event) -> list[str]:
+    """Return whom the mail goes to: some to two, and some of these list the first one twice, in another case."""
+    mail = event.mail
+    if mail.number % 2 or not mail.bcc:
+        return [mail.person.address]
+    again = [mail.person.address.upper()] if mail.number % 20 == 0 and mail.person.address.isascii() else []
+    return [mail.person.address, mail.bcc, *again]
+
+
 def row(event: Event) -> dict[str, Any]:
     """Return the row of an event, without what `include_headers` and `custom_headers` add."""
     mail, detail = event.mail, event.detail
@@ -192,13 +216,9 @@ def row(event: Event) -> dict[str, Any]:
         "byte_size": 1000 + mail.number % 50_000,
     }
     if mail.number % 2:
-        shown |= {"cc": None, "bcc": mail.bcc, "reply_to": None, "recipients": [mail.person.address]}
+        shown |= {"cc": None, "bcc": mail.bcc, "reply_to": None, "recipients": recipients(event)}
     elif mail.bcc:
-        shown |= {
-            "bcc": mail.bcc,
-            "reply_to": "Reply ✉ <reply@shop.example>",
-            "recipients": [mail.person.address, mail.bcc],
-        }
+        shown |= {"bcc": mail.bcc, "reply_to": "Reply ✉ <reply@shop.example>", "recipients": recipients(event)}
     shown |= _DETAILS.get(event.kind, _reader)(event)
     if detail % 11 == 0:
         shown["reason"] = shown.get("reason")
@@ -214,10 +234,13 @@ def _server(event: Event) -> dict[str, Any]:
 
 
 def _processed(event: Event) -> dict[str, Any]:
-    if event.detail % 3:
-        return {"originating_host": "app-1.shop.example"}
-    attempt = {"smtptime": date(event.at - SECOND), "host": "mx.example.com [192.0.2.7]", "smtpresponse": DEFERRED}
-    return {"originating_host": "::ffff:192.0.2.9", "delivery_attempts": [attempt] * (1 + event.detail % 2)}
+    host = "::ffff:192.0.2.9" if event.detail % 3 == 0 else "app-1.shop.example"
+    first = [(event.at - SECOND, DEFERRED)] * (1 + event.detail % 2) if event.detail % 3 == 0 else []
+    attempts = [
+        {"smtptime": date(at), "host": "mx.example.com [192.0.2.7]", "smtpresponse": response}
+        for at, response in (*first, *event.attempts)
+    ]
+    return {"originating_host": host, **({"delivery_attempts": attempts} if attempts else {})}
 
 
 def _rejected(event: Event) -> dict[str, Any]:

@@ -97,12 +97,13 @@ def matching(rows: list[Event], given: dict[str, Any], start: int, end: int, see
 def _anywhere(event: Event, wanted: str) -> bool:
     mail = event.mail
     text = "\n".join((mail.email_id, mail.subject, mail.to, mail.person.address, mail.bcc or "")).lower()
-    return any(part.strip().lower() in text for part in wanted.split("|"))
+    return any(part.strip().lower() in text for part in wanted.split("|") if part.strip())
 
 
 _FILTERS: dict[str, Callable[[Event, Any], bool]] = {
     "event_types": lambda event, wanted: event.kind in wanted,
     "subaccounts": lambda event, wanted: event.mail.subaccount in wanted,
+    "region": lambda event, wanted: event.mail.region == wanted,
     "search_usernames": lambda event, wanted: event.mail.username in wanted,
     "search_email_id": lambda event, wanted: event.mail.email_id == wanted,
     "search_subject": lambda event, wanted: wanted.lower() in event.mail.subject.lower(),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tap_emaillogs.pagination import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class Taken(NamedTuple):
@@ -24,20 +24,38 @@ class Taken(NamedTuple):
 class Attempt:
     """The pages of one attempt at a window."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, anchored: bool = False) -> None:
+        self.anchored = anchored
+        """Whether its pages show every row that was there all the time, however others moved meanwhile."""
         self.rows: list[Taken] = []
         self.pages = 0
         self.first = self.last = Page(())
         self.moved = ""
         """How the totals of the pages contradict each other; empty: they do not."""
-        self.repeats = False
-        """Whether a page begins with a row that the page before it ended with."""
+        self.fell = False
+        """Whether a total was less than the one before it: rows left, or it counts what is left."""
+        self.vouched = True
+        """Whether every page told a total."""
+        self.common: set[Any] = set()
+        """Marks of rows that two neighbouring pages show: twins, or one row that was shifted."""
+        self.at_seams: set[Any] = set()
+        """Those of them with which a page ends, or the next one begins: what a shift looks like in any order."""
         self._told = {"all", "rest"}
+        self._before: Sequence[Taken] = ()
 
-    def add(self, taken: Sequence[Taken]) -> None:
-        """Add the rows of the page seen last."""
-        if self.rows and taken and self.rows[-1].identity == taken[0].identity:
-            self.repeats = True
+    @property
+    def total(self) -> int | None:
+        """How many rows there are, as the vendor says: at first, or of anchored pages at last."""
+        return self.last.total if self.anchored else self.first.total
+
+    def add(self, taken: Sequence[Taken], mark: Callable[[Taken], Any]) -> None:
+        """Add the rows of the page seen last; rows of equal `mark` are twins or the same row."""
+        if self._before and taken:
+            before, now = [mark(row) for row in self._before], [mark(row) for row in taken]
+            common = {*before} & {*now}
+            self.common |= common
+            self.at_seams |= common & {before[-1], now[0]}
+        self._before = taken
         self.rows.extend(taken)
 
     def see(self, page: Page, shown: int) -> None:
@@ -47,10 +65,12 @@ class Attempt:
         """
         if not self.pages:
             self.first = page
-        elif page.total is not None and self.first.total is not None:
+        elif not self.anchored and page.total is not None and self.first.total is not None:
             fitting = {"all": self.first.total, "rest": self.first.total - shown}
             self._told = {way for way in self._told if fitting[way] == page.total}
+            self.fell = self.fell or self.last.total is None or page.total < self.last.total
             if not self._told and not self.moved:
                 self.moved = f"the number of rows moved from {self.first.total} to {page.total} while paging"
+        self.vouched = self.vouched and page.total is not None
         self.pages += 1
         self.last = page

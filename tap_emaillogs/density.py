@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tap_emaillogs.timestamps import floor
 from tap_emaillogs.windows import Window, cut_at, equal_parts
 
 if TYPE_CHECKING:
@@ -93,3 +94,15 @@ def cut(window: Window, times: Sequence[datetime], total: float, target: int, un
             moments.append(after.start + after.length * ((wanted - ahead - len(seen)) / (unseen - ahead)))
     cuts = cut_at(window, moments, unit)
     return cuts if len(cuts) > 1 else equal_parts(window, 2, unit)
+
+
+def parts_of(window: Window, times: Sequence[datetime], size: int, unit: timedelta) -> list[Window]:
+    """Cut a window between rows that were all seen, so that no part has more than `size`, but for a crowded moment."""
+    moments: list[datetime] = []
+    held = 0
+    for moment, rows in sorted(Counter(floor(time, unit) for time in times).items()):
+        if held and held + rows > size:
+            moments.append(moment)
+            held = 0
+        held += rows
+    return cut_at(window, moments, unit)

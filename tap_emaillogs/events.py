@@ -1,6 +1,6 @@
 """`email_events`: one vocabulary for all vendors, derived from records already read.
 
-How a vendor takes part (`providers/jetemail.py` is an example with all of it):
+How a vendor takes part (`providers/jetemail/mapping.py` is an example with all of it):
 
 1. Its mapping is data: a `MappingTable` per field that tells what happened, one `Meaning` for each value that the
    vendor documents. `why` goes into `docs/email_events.md`. Values are looked up without regard to case, and `_`, `-`

@@ -31,6 +31,8 @@ class Memory:
         self.density = Density()
         self.cut_is_proven: bool | None = None
         """Whether this vendor was seen to cut a full answer at its end; None: not tried yet."""
+        self.pages_moved = False
+        """Whether rows were seen to come or go between the pages of a window in this run."""
         self.lock = threading.RLock()
         self.notes = copy.deepcopy(dict(notes))
         """To be read and changed with `lock` held."""

@@ -6,11 +6,12 @@ import copy
 from importlib import resources
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 from singer_sdk import SchemaDirectory, StreamSchema
 from singer_sdk.streams import RESTStream
 from singer_sdk.streams.rest import HTTPRequest, PageContext
 
-from tap_emaillogs import errors, timestamps
+from tap_emaillogs import errors, seams, timestamps
 from tap_emaillogs.attempt import Attempt, Taken
 from tap_emaillogs.density import cut, estimate
 from tap_emaillogs.reading import Outcome, Split
@@ -168,7 +169,7 @@ class LogStream(RESTStream[Any]):
         attempt = Attempt()
         for number in range(1, _ATTEMPTS + 1):
             try:
-                found = self._read_pages(reading)
+                found = self.read_pages(reading)
             except (errors.PageRefused, errors.PagingLoop) as error:
                 stuck = reading.window.length <= self.unit or reading.splits >= _MOST_SPLITS_AFTER_REFUSAL
                 if stuck and number == _ATTEMPTS:
@@ -177,9 +178,9 @@ class LogStream(RESTStream[Any]):
                 continue
             if isinstance(found, Split):
                 return found
-            if found.first.total != total:  # rows of another count prove nothing together with these
+            if found.total != total:  # rows of another count prove nothing together with these
                 kept.clear()
-            attempt, total = found, found.first.total
+            attempt, total = found, found.total
             kept.update((row.identity, row) for row in attempt.rows)
             judged = self._judge(reading, attempt, kept)
             if not isinstance(judged, str):
@@ -193,52 +194,66 @@ class LogStream(RESTStream[Any]):
 
         `kept` are the rows of all attempts with the same total, by identity.
         """
-        rows, total = self._distinct(attempt.rows), attempt.first.total
-        if attempt.last.capped:
+        rows, total = self._distinct(attempt.rows), attempt.total
+        last = attempt.last
+        counted = last.total is None and len(rows) == total  # by the first page's total: the last one needs none
+        if (last.capped and not counted) or self._ended_in_circles(attempt):
             return self._cut_off(reading, attempt, rows)
-        if attempt.moved and not self._is_snapshot(attempt):
-            return self._parts_of_a_page(reading, attempt) or attempt.moved
+        if not self.row_key and attempt.pages > 1 and (shifted := seams.doubt(self, reading, attempt)):
+            return self._parts(reading, attempt) or shifted
         if total is None or len(rows) == total:
             return self.outcome(reading, rows, total)
         if self.row_key and len(kept) == total:
             return self.outcome(reading, list(kept.values()), total)
+        return self._miscounted(reading, attempt, rows, total)
+
+    def _miscounted(
+        self, reading: Reading, attempt: Attempt, rows: Sequence[Taken], total: int
+    ) -> Outcome | Split | str:
         trouble = f"the vendor counts {total} rows and gives {len(rows)}"
-        if len(rows) > total and attempt.pages == 1:  # one answer: nothing in it came twice
-            self.logger.warning("%s: %s; all of them are kept", reading, trouble)
+        if len(rows) > total and (attempt.pages == 1 or attempt.anchored):
+            if attempt.pages == 1:  # one answer: nothing in it came twice
+                self.logger.warning("%s: %s; all of them are kept", reading, trouble)
+            else:  # some left while pages were read
+                total = min(len(rows), attempt.first.total or total)
             return self.outcome(reading, rows, total)
+        paged = attempt.pages > 1 and not self.row_key
+        if paged and (len(rows) > total or seams.leaves_history(self, reading.window)):
+            return self._parts(reading, attempt) or trouble
         return trouble
+
+    def _parts(self, reading: Reading, attempt: Attempt) -> Split | None:
+        """Split what cannot be paged: by the rows seen, or in halves where pages show their shifts by their keys."""
+        if not self.row_key:
+            return seams.parts_of_a_page(self, reading, attempt)
+        windows = equal_parts(reading.window, 2, self.unit)
+        return Split(windows) if len(windows) > 1 else None
 
     def _distinct(self, rows: Sequence[Taken]) -> list[Taken]:
         """Return one row for each key of the vendor's, the version shown last; without such a key all rows."""
         return list({row.identity: row for row in rows}.values()) if self.row_key else list(rows)
 
-    def _is_snapshot(self, attempt: Attempt) -> bool:
-        """Whether the pages show what there was at the first one, although the totals went on counting."""
-        return not self.row_key and not attempt.repeats and len(attempt.rows) == attempt.first.total
-
-    def _parts_of_a_page(self, reading: Reading, attempt: Attempt) -> Split | None:
-        """Split a window whose pages shift into parts of one page each: a single answer cannot shift.
-
-        Rows with a key of the vendor's show by their number whether one was missed, so these are read again first.
-        """
-        if self.row_key or attempt.pages < 2:
-            return None
-        largest = max(len(attempt.first.rows), 1)
-        parts = -(-max(len(attempt.rows), attempt.last.total or 0) // max(1, int(largest * self.density_target)))
-        windows = equal_parts(reading.window, max(2, parts), self.unit)
-        return Split(windows) if len(windows) > 1 else None
+    def _ended_in_circles(self, attempt: Attempt) -> bool:
+        """Whether a token that led nowhere was all that ended the pages: no total, and the last page a full one."""
+        last = attempt.last
+        return attempt.first.total is None and bool(last.token) and 0 < len(attempt.first.rows) <= len(last.rows)
 
     def _cut_off(self, reading: Reading, attempt: Attempt, rows: Sequence[Taken]) -> Outcome | Split:
         """Meet pages whose last one says that there is more, and no way to it."""
-        windows = equal_parts(reading.window, 2, self.unit)
-        if attempt.pages > 1 and len(windows) > 1:
-            return Split(windows)
+        if attempt.pages > 1 and (parts := self._parts(reading, attempt)):
+            return parts
         why = f"the vendor shows no more than {len(rows)} rows"
         return self.outcome(reading, rows, attempt.first.total, truncated=why)
 
-    def _read_pages(self, reading: Reading) -> Attempt | Split:
-        attempt = Attempt()
+    def read_pages(self, reading: Reading) -> Attempt | Split:
+        """Follow the pages of a window once.
+
+        Raises:
+            PageRefused: A page after the first could not be had.
+            PagingLoop: The vendor leads in circles.
+        """
         paginator = self.get_new_paginator()
+        attempt = Attempt(anchored=paginator.anchored)
         context = {"account": self.account.label, "window": reading.window}
         shown = 0
         while not paginator.finished:
@@ -260,8 +275,19 @@ class LogStream(RESTStream[Any]):
                 raise errors.PageRefused(attempt.moved)
             if paginator.count > seen:
                 shown += len(page.rows)
-                attempt.add(self.take(self.inside(reading.window, page.rows)))
+                attempt.add(self.take(self.inside(reading.window, page.rows)), self.mark)
+            if split := self._too_much(reading, attempt, paginator):
+                return split
         return attempt
+
+    def _too_much(self, reading: Reading, attempt: Attempt, paginator: PagePaginatorBase) -> Split | None:
+        """Split a window that has more rows than memory should hold, where no total told so on its first page."""
+        few = len(attempt.rows) <= 2 * self.rows_per_window
+        if few or paginator.finished or reading.window.length <= self.unit:
+            return None
+        times = self.times_of(attempt.rows)
+        total = max(estimate(reading.window, times, reading.memory.density), len(attempt.rows) + 1)
+        return Split(cut(reading.window, times, total, self.rows_per_window, self.unit))
 
     def split(self, reading: Reading, page: Page) -> Split | None:
         """Decide on the first page whether the window is to be split, and where; None: read on."""
@@ -275,11 +301,24 @@ class LogStream(RESTStream[Any]):
             return Split(cut(window, times, total, target, self.unit))
         if page.total is not None and page.total > 2 * self.rows_per_window:
             return Split(equal_parts(window, -(-page.total // self.rows_per_window), self.unit))
+        if page.total is None and page.token:
+            times = self.times(page.rows)
+            total = estimate(window, times, reading.memory.density)
+            if total > 2 * self.rows_per_window:
+                return Split(cut(window, times, total, self.rows_per_window, self.unit))
         return None
 
     def answer_limit(self, page: Page) -> int:
         """How many rows one uncut reading of a window can give."""
         return page.total or len(page.rows) or 1
+
+    def mark(self, row: Taken) -> Any:
+        """Return what is the same in a row that two pages show, and in exact twins."""
+        return row.line if self.row_per_event else row.identity
+
+    def times_of(self, taken: Iterable[Taken]) -> list[datetime]:
+        """Return the times of rows already packed, in their order."""
+        return self.times([msgspec.json.decode(row.line) for row in taken])
 
     def times(self, rows: Sequence[Mapping[str, Any]]) -> list[datetime]:
         """Return the rows' times in the order of the answer, by the column that the answer is sorted by, if any."""
@@ -327,9 +366,9 @@ class LogStream(RESTStream[Any]):
         taken = []
         for row in rows:
             record = self.record(row)
-            key = tuple(row.get(name) for name in self.row_key)
+            key = tuple(record[name] for name in self.row_key)  # the row may have other names for its parts
             line = encode(record)
-            taken.append(Taken(key if all(part not in (None, "") for part in key) else line, line))
+            taken.append(Taken(line if NO_KEY in key else key, line))
         return taken
 
     def inside(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
