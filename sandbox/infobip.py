@@ -1,8 +1,9 @@
 """Infobip: GET /email/1/logs (`shared/providers/infobip-email-logs.txt`) and /email/4/logs (README of the same folder).
 
 v1 has no paging: it gives the newest `limit` mails and says nothing of the rest. v4 goes on by cursor. Strict: only
-documented parameters, each once, dates in the documented form. How bounds count is an option. `/reports`, which would
-consume what it shows, is refused and remembered.
+documented parameters, each once, dates in the documented form. What no document says is an option: how bounds count,
+the order, what a cursor stands for, what comes of asking beyond the history. `/reports`, which would consume what it
+shows, is refused and remembered.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from collections import Counter
+from datetime import timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sandbox.base import SECOND, Account, Refused, Request, Response, Schedule, Vendor, World, from_ms, to_json, to_ms
-from sandbox.infobip_data import History, Mail, row, span_ms
-from sandbox.infobip_search import FILTERS, V1, V4, moment
+from sandbox.infobip_data import TRANSITIONS, History, Mail, row, span_ms
+from sandbox.infobip_search import V1, V4, matching, moment
 from sandbox.paging import Answers, cut, digest, seal, unseal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
+    from sandbox.base import Life
     from sandbox.infobip_data import Status
 
 _MAX = 1000
@@ -57,6 +61,19 @@ class Log:
 
         self.schedule.plan(done, finish)
 
+    def live(self, life: Life) -> None:
+        """Plan a mail and what becomes of it."""
+        mail = self.history.life(to_ms(life.at))
+        self.schedule.plan(mail.at, lambda: self.add(mail))
+        at = mail.at
+        for wait, name in life.steps:
+            at += wait // timedelta(milliseconds=1)
+            self.schedule.plan(at, lambda at=at, name=name: self._step(mail, at, name))  # type: ignore[misc]
+
+    def _step(self, mail: Mail, at: int, name: str) -> None:
+        mail.step(at, name)
+        self.version += 1
+
     @property
     def mails(self) -> list[Mail]:
         """All visible mails by time; in one millisecond, as they were made."""
@@ -76,12 +93,16 @@ class Infobip(Vendor):
         "api_version": 1,  # what `config` tells the tap
         "history_hours": 48,  # older mails are not found
         "span_hours": 47,  # how far back the data goes
-        "order": "newest",  # of an answer: newest, oldest or shuffled; what is cut off is always the end of it
+        "older": "less",  # asked for what is older than that, shows less, or must "refuse"
+        "order": "newest",  # of an answer: newest, oldest, changed last or shuffled; what is cut off is always its end
+        "cursor": "snapshot",  # of v4: of the mails there were at first; an "offset" among those there are; "ignored"
         "lower_inclusive": True,  # whether a mail sent exactly at sentSince is found
         "upper_inclusive": False,  # likewise sentUntil
         "offset": "Z",  # how dates are written: Z, +0000, +00:00, or the account's own such as +02:00
         "burst": None,  # {count, second?, same_ms?} or a list: that many of the mails in one second
+        "lacks": None,  # {column: "messageId" or "to", every}: mails whose row does not show that part of their key
     }
+    transitions = TRANSITIONS
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -128,6 +149,7 @@ class Infobip(Vendor):
             raise Refused(self.error_for(request, 405, "Method not allowed"))
         version, known = (1, V1) if request.path == "/email/1/logs" else (4, V4)
         given = self._parameters(request, known)
+        self._check_history(request, log, given)
         return self._first(log, given) if version == 1 else self._page(request, log, given)
 
     def _parameters(self, request: Request, known: dict[str, Any]) -> dict[str, str]:
@@ -136,10 +158,16 @@ class Infobip(Vendor):
                 raise Refused(self.error_for(request, 400, f"Invalid value of parameter {name}: {', '.join(values)}"))
         return {name: values[0] for name, values in request.query.items()}
 
+    def _check_history(self, request: Request, log: Log, given: dict[str, str]) -> None:
+        options = log.account.options
+        kept_from = self.world.now() - timedelta(milliseconds=span_ms(options["history_hours"]))
+        if options["older"] == "refuse" and "sentSince" in given and moment(given["sentSince"]) < to_ms(kept_from):
+            raise Refused(self.error_for(request, 400, "sentSince must not be older than 48 hours"))
+
     def _first(self, log: Log, given: dict[str, str]) -> Response:
         """v1: as many as `limit` allows, and silence about the rest."""
         name = digest(1, log.account.key, given, log.version, self.world.now_ms())
-        found = self._found(log, given, name, self.world.now_ms())[: int(given.get("limit", 50))]
+        found = self._found(log, given, name, self.world.now_ms(), 1)[: int(given.get("limit", 50))]
         return Response(body=b'{"results":[%b]}' % self._shown(log, found, 1))
 
     def _page(self, request: Request, log: Log, given: dict[str, str]) -> Response:
@@ -155,16 +183,19 @@ class Infobip(Vendor):
             raise Refused(self.error_for(request, 400, "useCursor must be true"))
         else:
             state = {"key": log.account.key, "search": search, "at": 0, "now": self.world.now_ms()}
-        search = state["search"]
-        name = digest(4, log.account.key, search, state["now"])
+        search, kind = state["search"], log.account.options["cursor"]
         limit = int(search.get("limit", 50))
-        page, following = cut(request, self._found(log, search, name, state["now"]), state["at"], limit)
+        now, version = (state["now"], 0) if kind == "snapshot" else (self.world.now_ms(), log.version)
+        found = self._found(log, search, digest(4, log.account.key, search, now, version), now, 4)
+        page, following = cut(request, found, state["at"], limit)
+        if kind == "ignored":
+            return Response(body=b'{"results":[%b]}' % self._shown(log, page, 4))
         cursor: dict[str, Any] = {"limit": limit}
         if following is not None:
             cursor["nextCursor"] = seal({**state, "at": following})
         return Response(body=b'{"results":[%b],"cursor":%b}' % (self._shown(log, page, 4), to_json(cursor)))
 
-    def _found(self, log: Log, given: dict[str, str], name: str, now: int) -> list[Mail]:
+    def _found(self, log: Log, given: dict[str, str], name: str, now: int, version: int) -> list[Mail]:
         """Return all mails of a search in the order of the answer."""
 
         def make() -> list[Mail]:
@@ -177,12 +208,11 @@ class Infobip(Vendor):
                 high = moment(given["sentUntil"]) + bool(options["upper_inclusive"])
             first = bisect_left(mails, oldest if low is None else max(low, oldest), key=attrgetter("at"))
             last = len(mails) if high is None else bisect_left(mails, high, key=attrgetter("at"))
-            found = mails[first:last]
-            for parameter, value in given.items():
-                if parameter in FILTERS:
-                    found = [mail for mail in found if FILTERS[parameter](mail) == value]
+            found = matching(mails[first:last], given, version)
             if options["order"] == "newest":
                 found.reverse()
+            elif options["order"] == "changed":
+                found.sort(key=lambda mail: mail.done or mail.at, reverse=True)
             elif options["order"] == "shuffled":
                 random.Random(name).shuffle(found)
             return found
@@ -198,7 +228,7 @@ class Infobip(Vendor):
         found = {}
         for log in self.logs.values():
             log.schedule.advance(self.world.data_ms())
-            events = Counter(mail.event_type for mail in log.mails)
+            events = Counter(kind for mail in log.mails for kind in mail.event_types)
             requests = max(1, -(-len(log.mails) // _MAX))
             found[log.account.label] = self.summary({"infobip_email_logs": len(log.mails)}, events, requests=requests)
         return found
@@ -210,6 +240,11 @@ class Infobip(Vendor):
             log.schedule.advance(self.world.data_ms())
             style = log.account.options["offset"]
             return [row(mail, style, 4 if stream == "4" else 1) for mail in log.mails]
+
+    def live(self, lives: Iterable[Life], key: str | None = None) -> None:
+        log = self.logs[self.account(key).key]
+        for life in lives:
+            log.live(life)
 
     def late(self, count: int = 1, minutes_ago: float = 30, key: str | None = None) -> int:
         return len(self.add_events(count, from_ms(self.world.now_ms() - int(minutes_ago * 60_000)), key))

@@ -56,20 +56,42 @@ _FINAL = (
 )
 _WEIGHTS = (80, 2, 5, 4, 2, 3, 4)
 EVENT_TYPES = {
-    "PENDING": "queued",
-    "ACCEPTED": "queued",
+    "PENDING": None,
+    "ACCEPTED": None,
     "DELIVERED": "delivered",
     "UNDELIVERABLE": "bounced",
     "EXPIRED": "failed",
     "REJECTED": "rejected",
 }
-"""The status groups and what the contract makes of them in `email_events`."""
+"""The status groups and what the contract makes of them in `email_events`, beside `queued`."""
+_BARE = Status((2, "UNDELIVERABLE"), (9, "UNDELIVERABLE_NOT_DELIVERED"), "Message sent not delivered", _NO_ERROR)
+STEPS = {
+    "PENDING": Status((1, "PENDING"), (3, "PENDING_WAITING_DELIVERY"), "Waiting for delivery", _NO_ERROR),
+    "ENROUTE": Status((1, "PENDING"), (7, "PENDING_ENROUTE"), "Message sent to next instance", _NO_ERROR),
+    "ACCEPTED": _FINAL[1],
+    "DELIVERED": _FINAL[0],
+    "UNDELIVERABLE": _BARE,
+    "UNDELIVERABLE, explained": _FINAL[2],
+    "UNDELIVERABLE, for now": _FINAL[3],
+    "EXPIRED": _FINAL[5],
+    "REJECTED": _FINAL[6]._replace(error=(0, "Ok", 0, "NO_ERROR", "No Error")),
+}
+"""What can happen to a mail; the group OK is spelled in two ways in public samples."""
+_DATED = ("DELIVERED", "UNDELIVERABLE, explained", "UNDELIVERABLE, for now", "EXPIRED", "REJECTED")
+_ON_ITS_WAY = ("PENDING", "ENROUTE", "ACCEPTED")
+TRANSITIONS = {
+    **dict.fromkeys(("", *_ON_ITS_WAY), (*_ON_ITS_WAY, "UNDELIVERABLE", *_DATED)),
+    "UNDELIVERABLE": ("UNDELIVERABLE, explained", "UNDELIVERABLE, for now"),
+}
+"""What may follow what: a pending mail may change its name several times, an end may get its date and error later."""
+_FIRST_LIFE = 1 << 40
+"""Numbers of mails with a planned life begin here."""
 
 
 class Mail:
     """One mail to one recipient, with its status so far."""
 
-    __slots__ = ("at", "bulk", "done", "id", "number", "person", "sender", "status")
+    __slots__ = ("at", "bulk", "done", "id", "lacks", "number", "person", "sender", "status")
 
     def __init__(self, number: int, at: int, person: Person, seed: str) -> None:
         # Two recipients in a row share a message now and then: the key needs `to` as well.
@@ -83,15 +105,24 @@ class Mail:
         self.bulk = f"bulk-{seed[:8]}-{message // 50}"
         self.status = PENDING
         self.done: int | None = None
+        self.lacks = ""
+        """A part of its key that the row does not show: "messageId" or "to"."""
 
     @property
-    def event_type(self) -> str:
+    def event_types(self) -> list[str]:
         """What the mail is in `email_events`."""
-        return EVENT_TYPES[self.status.group[1]]
+        group = self.status.group[1]
+        return ["queued", *filter(None, [EVENT_TYPES.get(group, "unknown")])]
 
     def finish(self, done: int, status: Status) -> None:
         """Give the mail its final status."""
         self.done, self.status = done, status
+
+    def step(self, at: int, name: str) -> None:
+        """Let happen what `STEPS` calls so."""
+        self.status = STEPS[name]
+        if name in _DATED:
+            self.done = at
 
 
 class History:
@@ -101,7 +132,7 @@ class History:
         self._account = account
         self._rng = account.rng("mails")
         self._people = people(account.rng("people"))
-        self._made = 0
+        self._made = self._lives = 0
 
     def span(self, end: int, future: int) -> list[tuple[Mail, int, Status]]:
         """Return exactly `size` mails up to `end`, bursts among them, and those of `future` more milliseconds."""
@@ -116,13 +147,24 @@ class History:
     def mail(self, at: int) -> tuple[Mail, int, Status]:
         """Return a mail sent at `at`, when it will be final and how."""
         self._made += 1
-        seed = f"{self._account.seed}/{self._account.label}"
         # Neighbours have different addresses, so that messageId and to are a key.
         person = self._people[(self._made + self._rng.randrange(2) * 100) % len(self._people)]
-        mail = Mail(self._made, at, person, seed)
+        mail = self._mail(self._made, at, person)
+        lacks = self._account.options["lacks"]
+        if lacks and self._made % lacks["every"] == 0:
+            mail.lacks = lacks["column"]
         status = _FINAL[self._made - 1] if self._made <= len(_FINAL) else self._rng.choices(_FINAL, _WEIGHTS)[0]
         done = at + 50 + skewed(self._rng, 6 * HOUR if status.group[1] == "EXPIRED" else 2 * MINUTE)
         return mail, done, status
+
+    def life(self, at: int) -> Mail:
+        """Return the next mail with a planned life: the same for the same number of lives before it."""
+        number = self._lives
+        self._lives += 1
+        return self._mail(_FIRST_LIFE + number, at, self._people[number % len(self._people)])
+
+    def _mail(self, number: int, at: int, person: Person) -> Mail:
+        return Mail(number, at, person, f"{self._account.seed}/{self._account.label}")
 
 
 def _burst(one: Mapping[str, Any], end: int) -> list[int]:
@@ -160,7 +202,7 @@ def row(mail: Mail, style: str, version: int) -> dict[str, Any]:
     group, name, description, permanent, error = *status[:3], status.permanent, status.error
     middle = {
         "bulkId": mail.bulk,
-        "messageId": mail.id,
+        "messageId": None if mail.lacks == "messageId" else mail.id,
         "text": SUBJECTS[mail.number % len(SUBJECTS)],
         "sentAt": date(mail.at, style),
         "doneAt": None if mail.done is None else date(mail.done, style),
@@ -185,12 +227,13 @@ def row(mail: Mail, style: str, version: int) -> dict[str, Any]:
     }
     if mail.done is None and mail.number % 2:
         del middle["doneAt"]
+    address = None if mail.lacks == "to" else mail.person.address
     if version == 1:
-        ends = {"to": mail.person.address, "from": mail.sender}
+        ends = {"to": address, "from": mail.sender}
         return {"applicationId": application, "entityId": entity, **middle, **ends}
     return {
         "sender": mail.sender,
-        "destination": mail.person.address,
+        "destination": address,
         **middle,
         "platform": {"entityId": entity, "applicationId": application},
         "campaignReferenceId": campaign(mail),

@@ -36,11 +36,15 @@ def _limit(value: str) -> bool:
     return value.isascii() and value.isdigit() and 1 <= int(value) <= 1000
 
 
+def _list(value: str) -> bool:
+    return bool(value) and len(value) <= 2048
+
+
 _COMMON: dict[str, Callable[[str], bool]] = {
-    "messageId": bool,
-    "bulkId": bool,
-    "campaignReferenceId": bool,
-    "generalStatus": lambda value: value in EVENT_TYPES,
+    "messageId": _list,
+    "bulkId": _list,
+    "campaignReferenceId": _list,
+    "generalStatus": bool,  # no list of values in v1
     "sentSince": _date,
     "sentUntil": _date,
     "limit": _limit,
@@ -51,6 +55,7 @@ V1 = {**_COMMON, "from": bool, "to": bool}
 """v1's parameters with their checks."""
 V4 = {
     **_COMMON,
+    "generalStatus": lambda value: value in EVENT_TYPES,
     "sender": bool,
     "destination": bool,
     "useCursor": lambda value: value in ("true", "false"),
@@ -63,7 +68,7 @@ def _column(name: str) -> Callable[[Mail], Any]:
     return lambda mail: row(mail, "Z", 1)[name]
 
 
-FILTERS: dict[str, Callable[[Mail], Any]] = {
+_COLUMNS: dict[str, Callable[[Mail], Any]] = {
     "messageId": lambda mail: mail.id,
     "bulkId": lambda mail: mail.bulk,
     "campaignReferenceId": campaign,
@@ -75,4 +80,13 @@ FILTERS: dict[str, Callable[[Mail], Any]] = {
     "to": lambda mail: mail.person.address,
     "destination": lambda mail: mail.person.address,
 }
-"""What of a mail a filter's value must equal."""
+_LISTS = ("messageId", "bulkId", "campaignReferenceId")
+
+
+def matching(mails: list[Mail], given: dict[str, str], version: int) -> list[Mail]:
+    """Return the mails that the filters among a request's parameters let through; v4 takes lists of ids."""
+    for name, value in given.items():
+        if name in _COLUMNS:
+            wanted = value.split(",") if version == 4 and name in _LISTS else [value]
+            mails = [mail for mail in mails if _COLUMNS[name](mail) in wanted]
+    return mails

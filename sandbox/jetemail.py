@@ -1,8 +1,8 @@
-"""JetEmail: GET /outbound/logs, as in `shared/providers/jetemail-outbound-logs.txt`.
+"""JetEmail: GET /outbound/logs, as on the vendor's page.
 
 Strict where the page is: documented parameters within their documented ranges, each once, and `page` or `offset` but
-not both. What the page leaves open (which column the dates mean, whether `date_to` counts, the unit of times, where
-counting stops) is an option.
+not both. What the page leaves open (which column the dates and the order mean, the order of rows of one moment,
+whether `date_to` counts, the unit of times, where counting stops and how that is told) is an option.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
+from zlib import crc32
 
 from sandbox.base import SECOND, Account, Refused, Request, Response, Schedule, Vendor, World, from_ms, to_json, to_ms
-from sandbox.jetemail_data import EVENT_TYPES, History, Row, Step, row
+from sandbox.jetemail_data import EVENT_TYPES, TRANSITIONS, History, Row, Step, row
 from sandbox.jetemail_search import PARAMETERS, day, fits
 from sandbox.paging import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
+
+    from sandbox.base import Life
 
 _MAX = 100
 
@@ -31,6 +34,8 @@ class Log:
         self.history = History(account)
         self.schedule = Schedule()
         self.rows: list[Row] = []
+        self.lives = 0
+        self.asked = 0
         self.scale = 1 if account.options["unit"] == "milliseconds" else SECOND
         self._sorted: dict[str, list[Row]] = {}
         end = to_ms(world.born - world.quiet) // SECOND * SECOND
@@ -74,12 +79,19 @@ class JetEmail(Vendor):
     default_key = "api_sandbox0jetemail0key"
     defaults: ClassVar[dict[str, Any]] = {
         "span_days": 28,  # how far back the data goes
-        "filter_column": "last_updated",  # what date_from, date_to and sort_by=date mean; or first_seen
+        "filter_column": "last_updated",  # what date_from and date_to mean; or first_seen
+        "sort_column": None,  # what sort_by=date means: last_updated or first_seen; None: the filter's column
+        "ties": "stable",  # the order of rows of one second: the same in every answer, or shuffled
         "date_to_inclusive": True,
         "unit": "seconds",  # or milliseconds: first_seen, last_updated and every date; never the parameters
         "max_count_limit": 1_000_000,  # where counting stops: beyond it count_limited is true, and
         "past_limit": "empty",  # what an offset past it gets: empty or error
+        "flag": "cut",  # when count_limited is true: when the count was cut, or always
+        "max_shown": True,  # whether the answer tells max_count_limit
+        "attempts": "shown",  # or missing: an outcome is told by delivery_status, final_ and bounce_ columns alone
+        "receivers": 1,  # to how many receivers the attempts of every third message go
     }
+    transitions = TRANSITIONS
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -135,8 +147,8 @@ class JetEmail(Vendor):
             "previous_offset": before,
             "showing_from": offset + 1 if page else 0,
             "showing_to": offset + len(page),
-            "count_limited": limited,
-            "max_count_limit": cap,
+            "count_limited": limited or log.account.options["flag"] == "always",
+            **({"max_count_limit": cap} if log.account.options["max_shown"] else {}),
         }
         rows = b",".join(row.blob(log.scale) for row in page)
         return Response(body=b'{"success":true,"pagination":%b,"data":[%b]}' % (to_json(pagination), rows))
@@ -158,7 +170,11 @@ class JetEmail(Vendor):
         for name, value in given.items():
             found = fits(name, value, found, log.scale)
         order = given.get("sort_by", "date")
-        if order not in ("date", column):
+        order = (options["sort_column"] or column) if order == "date" else order
+        if options["ties"] == "shuffled":
+            log.asked += 1
+            found.sort(key=lambda row: (_KEYS[order](row)[0] // SECOND, _shuffled(row.uid, log.asked)))
+        elif order != column:
             found.sort(key=_KEYS[order])
         if given.get("sort_order", "DESC") == "DESC":
             found.reverse()
@@ -220,8 +236,20 @@ class JetEmail(Vendor):
                 log.happen(message, Step(when, kinds[number % len(kinds)], rng.randrange(1 << 16)))
         return changed
 
+    def live(self, lives: Iterable[Life], key: str | None = None) -> None:
+        with self.lock:
+            log = self.logs[self.account(key).key]
+            for life in lives:
+                log.plan(*log.history.planned(life, log.lives))
+                log.lives += 1
+
     def config(self, origin: str) -> dict[str, Any]:
         return self.tap_config(origin, lambda account: {"api_key": account.key})
+
+
+def _shuffled(uid: str, number: int) -> int:
+    """Return a place that differs from request to request."""
+    return crc32(f"{uid} {number}".encode())
 
 
 def _place(rows: list[Row], column: str, seconds: int) -> int:

@@ -1,23 +1,26 @@
 """JetEmail's rows: one per message, growing with every attempt, open and click.
 
-Fields are those of `shared/providers/jetemail-outbound-logs.txt`, and `delivery_status`, which appears at times.
+Fields are those of the vendor's page, and `delivery_status`, which appears at times. What the page leaves open, whether
+every outcome has its attempt and whether attempts name receivers beside the row's own, is an option.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sandbox.base import DAY, HOUR, MINUTE, SECOND, from_ms, to_json
+from sandbox.base import DAY, HOUR, MINUTE, SECOND, from_ms, to_json, to_ms
 from sandbox.data import AGENTS, COUNTRIES, DEFERRED, HARD, LINKS, OK, SENDERS, SOFT, SUBJECTS, moments, people, skewed
 
 if TYPE_CHECKING:
     import random
 
-    from sandbox.base import Account
+    from sandbox.base import Account, Life
     from sandbox.data import Person
 
+_TRIED = ("DEFERRED", "ACCEPTED", "BOUNCED_HARD", "BOUNCED_SOFT", "REJECTED", "SPAM", "VIRUS")
 EVENT_TYPES = {
     "QUEUED": "queued",
     "ACCEPTED": "delivered",
@@ -30,7 +33,17 @@ EVENT_TYPES = {
     "open": "opened",
     "click": "clicked",
 }
-"""What happens to a message and what the contract makes of it in `email_events`."""
+"""What happens to a message and what the contract makes of it in `email_events`; QUEUED is a wait, and no event."""
+TRANSITIONS = {
+    "": ("QUEUED", *_TRIED),
+    "QUEUED": _TRIED,
+    "DEFERRED": _TRIED,
+    "ACCEPTED": ("open", "click"),
+    "open": ("open", "click"),
+    "click": ("open", "click"),
+    **dict.fromkeys(("BOUNCED_HARD", "BOUNCED_SOFT", "REJECTED", "SPAM", "VIRUS"), ()),
+}
+"""What may follow what; `""` is a message that was just taken."""
 
 _RESPONSES = {
     "QUEUED": "250 queued as 4VQx",
@@ -58,19 +71,40 @@ class Step(NamedTuple):
 
 
 class Row:
-    """One message as far as it has come."""
+    """One message as far as it has come.
 
-    __slots__ = ("_blob", "at", "detail", "number", "person", "steps", "uid", "updated")
+    Args:
+        uid: The vendor's key.
+        number: The how manyth it is.
+        at: When it was first seen.
+        people: Its receivers, the row's own first; attempts go to any of them.
+        detail: What its remaining columns are drawn from.
+        shows_attempts: Whether attempts are listed; an outcome is told all the same.
+    """
 
-    def __init__(self, uid: str, number: int, at: int, person: Person, detail: int) -> None:
+    __slots__ = ("_blob", "at", "detail", "number", "people", "shows_attempts", "steps", "uid", "updated")
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a row is
+        self, uid: str, number: int, at: int, people: tuple[Person, ...], detail: int, shows_attempts: bool
+    ) -> None:
         self.uid = uid
         self.number = number
         self.at = at
         self.updated = at
-        self.person = person
+        self.people = people
         self.detail = detail
+        self.shows_attempts = shows_attempts
         self.steps: list[Step] = []
         self._blob = b""
+
+    @property
+    def attempts(self) -> list[Step]:
+        """What the vendor did to deliver it, listed or not."""
+        return [step for step in self.steps if step.kind in _RESPONSES]
+
+    def receiver(self, step: Step) -> Person:
+        """Return whom an attempt was for."""
+        return self.people[step.detail % len(self.people)]
 
     def add(self, step: Step) -> None:
         """Let something happen; the row is newer then."""
@@ -81,10 +115,24 @@ class Row:
 
     def events(self) -> Counter[str]:
         """Return what this row makes in `email_events`."""
-        events = Counter(EVENT_TYPES[step.kind] for step in self.steps)
-        if not any(step.kind in _RESPONSES for step in self.steps):
-            events["queued"] += 1
-        return events
+        events: Counter[str] = Counter()
+        receivers = {self.people[0].address}
+        for step in self.steps:
+            if step.kind in _RESPONSES and not self.shows_attempts:
+                continue
+            if step.kind in _RESPONSES:
+                receivers.add(self.receiver(step).address)
+            events[EVENT_TYPES[step.kind]] += step.kind != "QUEUED"
+        return events + Counter(queued=len(receivers))  # one for each mail and recipient, whatever came of it
+
+    def hidden(self) -> dict[str, str]:
+        """Return the columns that the vendor filters by and does not show."""
+        number = self.number
+        return {
+            "md5": hashlib.md5(self.uid.encode(), usedforsecurity=False).hexdigest(),
+            "zone": ("eu", "us")[number % 2],
+            "interface": f"192.0.2.{number % 3}",
+        }
 
     def blob(self, scale: int) -> bytes:
         """Return the row as JSON; a time is its milliseconds divided by `scale`."""
@@ -117,7 +165,7 @@ class History:
         name = f"{self._account.seed}/{self._account.label}/{made}"
         uid = f"{hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:20]}-{made % 100:02}"
         first = at - at % SECOND + rng.randrange(SECOND)
-        row = Row(uid, made, first, self._people[rng.randrange(len(self._people))], rng.randrange(1 << 16))
+        row = self._row(uid, made, first, rng.randrange(len(self._people)), rng.randrange(1 << 16))
         fate = _FATES[made - 1] if made <= len(_FATES) else rng.choices(_FATES, _WEIGHTS)[0]
         steps: list[Step] = []
         for number, kind in enumerate(fate):
@@ -126,6 +174,25 @@ class History:
         if "ACCEPTED" in fate:
             steps += _reading(rng, steps[-1].at)
         return row, steps
+
+    def planned(self, life: Life, position: int) -> tuple[Row, list[Step]]:
+        """Return the message of a life, which depends on nothing but the life, its position and the account."""
+        rng = self._account.rng(f"life {position}")
+        name = f"{self._account.seed}/{self._account.label}/life {position}"
+        uid = f"{hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:20]}-{position % 100:02}"
+        at = to_ms(life.at)
+        row = self._row(uid, position, at, rng.randrange(len(self._people)), rng.randrange(1 << 16))
+        steps: list[Step] = []
+        for wait, kind in life.steps:
+            at += wait // timedelta(milliseconds=1)
+            steps.append(Step(at, kind, rng.randrange(1 << 16)))
+        return row, steps
+
+    def _row(self, uid: str, number: int, at: int, person: int, detail: int) -> Row:
+        options = self._account.options
+        many = options["receivers"] if number % 3 == 0 else 1
+        people = tuple(self._people[(person + place) % len(self._people)] for place in range(many))
+        return Row(uid, number, at, people, detail, options["attempts"] == "shown")
 
 
 def _reading(rng: random.Random, at: int) -> list[Step]:
@@ -143,16 +210,16 @@ def _reading(rng: random.Random, at: int) -> list[Step]:
 def row(row: Row, scale: int) -> dict[str, Any]:
     """Return a message as the vendor shows it; times are milliseconds divided by `scale`."""
     sender = SENDERS[row.number % len(SENDERS)]
-    attempts = [step for step in row.steps if step.kind in _RESPONSES]
+    own, attempts = row.people[0], row.attempts
     shown: dict[str, Any] = {
         "uid": row.uid,
         "id": f"{row.number:08d}",
         "message_id": f"<{row.uid}@shop.example>",
         "subject": SUBJECTS[row.number % len(SUBJECTS)],
         "from_address": sender,
-        "to_address": row.person.address,
+        "to_address": own.address,
         "sender": sender,
-        "receiver": row.person.address,
+        "receiver": own.address,
         "user": ("smtp@shop.example", "büro@shop.example")[row.number % 2],
         "src": "203.0.113.9",
         "originhost": "app-1.shop.example",
@@ -162,12 +229,12 @@ def row(row: Row, scale: int) -> dict[str, Any]:
         "first_seen": row.at // scale,
         "last_updated": row.updated // scale,
         "action_count": len(row.steps),
-        "delivery_attempts": [_attempt(row, step, scale) for step in attempts],
+        "delivery_attempts": [_attempt(row, step, scale) for step in attempts if row.shows_attempts],
         "delivery_summary": {
             "total_attempts": len(attempts),
             "successful_deliveries": sum(step.kind == "ACCEPTED" for step in attempts),
             "failed_deliveries": sum(step.kind not in ("ACCEPTED", "QUEUED") for step in attempts),
-            "unique_recipients": 1,
+            "unique_recipients": len({row.receiver(step).address for step in attempts} | {own.address}),
         },
         "opens": [_read(step, scale) for step in row.steps if step.kind == "open"],
         "clicks": [
@@ -184,14 +251,19 @@ def row(row: Row, scale: int) -> dict[str, Any]:
             shown |= {f"final_{name}": last[name] for name in ("mx", "host", "ip", "protocol", "response")}
         if row.detail % 3 == 0:
             shown["delivery_status"] = attempts[-1].kind
+    if not row.shows_attempts:  # the words that the vendor's own client knows
+        waits = not attempts or attempts[-1].kind in {"QUEUED", "DEFERRED"}
+        accepted = bool(attempts) and attempts[-1].kind == "ACCEPTED"
+        shown["delivery_status"] = "queued_pending" if waits else "delivered" if accepted else "bounced"
     return shown
 
 
 def _attempt(row: Row, step: Step, scale: int) -> dict[str, Any]:
-    domain = row.person.address.rpartition("@")[2]
+    address = row.receiver(step).address
+    domain = address.rpartition("@")[2]
     return {
         "action": step.kind,
-        "receiver": row.person.address,
+        "receiver": address,
         "mx": f"mx{step.detail % 3}.{domain}",
         "host": f"out{step.detail % 5}.jetemail.example",
         "ip": f"192.0.2.{step.detail % 256}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sandbox.jetemail_data import row
 
@@ -73,6 +73,7 @@ PARAMETERS: dict[str, Callable[[str], bool]] = {
     "from": _day,
     "to": _day,
     "rule_id": _text(100),
+    "search": _text(200),  # the page leaves this name out; the vendor's own command-line client sends it
 }
 """Each documented parameter with its check."""
 
@@ -80,7 +81,11 @@ _OF_ROW = frozenset(
     {"id", "uid", "message_id", "from_address", "to_address", "user", "src", "originhost", "transtype", "rule_id"}
 )
 _OF_ATTEMPT = frozenset({"action", "mx", "host", "ip", "response", "protocol"})
+_HIDDEN = frozenset({"md5", "zone", "interface"})
 _WITHIN = frozenset({"subject", "headerFrom"})
+_SEARCHED = ("subject", "from_address", "to_address", "message_id")
+FILTERS = _OF_ROW | _OF_ATTEMPT | _HIDDEN | _WITHIN | {"search"}
+"""The parameters that leave rows out, but for dates."""
 
 
 def day(text: str) -> int:
@@ -90,13 +95,16 @@ def day(text: str) -> int:
 
 
 def fits(name: str, value: str, rows: list[Row], scale: int) -> list[Row]:
-    """Return the rows that one parameter keeps; parameters that are no filter, or of columns not shown, keep all."""
+    """Return the rows that one parameter keeps; dates, paging and sorting keep all."""
+    return [message for message in rows if _keeps(name, value, message, scale)] if name in FILTERS else rows
 
-    def keeps(shown: dict[str, Any]) -> bool:
-        if name in _OF_ATTEMPT:
-            return any(attempt[name] == value for attempt in shown["delivery_attempts"])
-        return bool(value.lower() in shown[name].lower() if name in _WITHIN else shown[name] == value)
 
-    if name not in _OF_ROW | _OF_ATTEMPT | _WITHIN:
-        return rows
-    return [message for message in rows if keeps(row(message, scale))]
+def _keeps(name: str, value: str, message: Row, scale: int) -> bool:
+    shown = row(message, scale)
+    if name in _OF_ATTEMPT:
+        return any(attempt[name] == value for attempt in shown["delivery_attempts"])
+    if name in _HIDDEN:
+        return message.hidden()[name] == value.lower()
+    if name == "search":
+        return any(value.lower() in shown[column].lower() for column in _SEARCHED)
+    return bool(value.lower() in shown[name].lower() if name in _WITHIN else shown[name] == value)

@@ -28,10 +28,13 @@ LEDGER = """\
 select provider, stream, window_start, window_end, status, gap_reason
 from tap_emaillogs.sync_windows where status <> 'complete' order by all"""
 TRY = """\
-select provider, recipient_domain, count(*) as mails,
-       round(100 * avg((event_type = 'bounced')::int), 1) as bounced_percent
-from tap_emaillogs.email_events
-group by all order by mails desc limit 10"""
+with mails as (
+  select provider, account, message_id, recipient, recipient_domain, bool_or(event_type = 'bounced') as bounced
+  from tap_emaillogs.email_events
+  group by all having bool_or(event_type = 'queued')
+)
+select provider, recipient_domain, count(*) as mails, round(100 * avg(bounced::int), 1) as bounced_percent
+from mails group by all order by mails desc, recipient_domain limit 10"""
 
 
 def url() -> str:

@@ -36,8 +36,12 @@ as they are read: selecting it costs no further request. What a vendor does not 
 `rejected` or `failed`.
 - `provider_event` holds the vendor's own word, verbatim. A word that no table below has becomes `unknown`, and the tap
   warns of it once per run. Capitals, blanks, `-` and `_` make no difference.
+- Every mail has one `queued` event per recipient, at the moment the vendor took it, whatever became of it: the
+  denominator of every rate, the same at every vendor. Statuses that only say that a mail waits make no further event.
 - `event_id` is made from provider, account, the message's key and the event's own fields, and numbered among exact
-  twins within a row. So a row that is read again gives the same ids, and one that gained an open gives one more.
+  twins. So a row that is read again gives the same ids, one that gained an open gives one more, and what an older
+  version of a row gave, every newer one gives too. Where a vendor keeps one status per mail and overwrites it, the
+  events of statuses that were read before stay: they happened.
 - `smtp_code` and `smtp_enhanced_code` are read from the answer in `smtp_response`, and from Infobip's error names and
   texts where these hold a code. They are never guessed from words.
 """

@@ -24,7 +24,9 @@ class Taken(NamedTuple):
 class Attempt:
     """The pages of one attempt at a window."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, anchored: bool = False) -> None:
+        self.anchored = anchored
+        """Whether its pages show every row that was there all the time, however others moved meanwhile."""
         self.rows: list[Taken] = []
         self.pages = 0
         self.first = self.last = Page(())
@@ -40,6 +42,11 @@ class Attempt:
         """Those of them with which a page ends, or the next one begins: what a shift looks like in any order."""
         self._told = {"all", "rest"}
         self._before: Sequence[Taken] = ()
+
+    @property
+    def total(self) -> int | None:
+        """How many rows there are, as the vendor says: at first, or of anchored pages at last."""
+        return self.last.total if self.anchored else self.first.total
 
     def add(self, taken: Sequence[Taken], mark: Callable[[Taken], Any]) -> None:
         """Add the rows of the page seen last; rows of equal `mark` are twins or the same row."""
@@ -58,7 +65,7 @@ class Attempt:
         """
         if not self.pages:
             self.first = page
-        elif page.total is not None and self.first.total is not None:
+        elif not self.anchored and page.total is not None and self.first.total is not None:
             fitting = {"all": self.first.total, "rest": self.first.total - shown}
             self._told = {way for way in self._told if fitting[way] == page.total}
             self.fell = self.fell or self.last.total is None or page.total < self.last.total

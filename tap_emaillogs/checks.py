@@ -6,6 +6,7 @@ No message here ever holds a value of the configuration, so none can print a sec
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import math
 import re
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from tap_emaillogs.hiding import RECIPIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from tap_emaillogs.provider import Provider
 
@@ -24,6 +26,7 @@ _POSITIVE = {"timeout_seconds", "max_tries", "page_size", "window_hours", "histo
 _MOST = {"seconds": 86_400, "minutes": 52_560_000, "hours": 876_000, "days": 36_500}
 """A hundred years (a day for waits), by the last word of a setting: longer times leave the calendar."""
 _IN_HEADERS = {"api_key", "access_token"}
+_SHORTEST_SALT = 16
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
@@ -43,18 +46,27 @@ _NAMES = {
 }
 
 
-def mistakes(config: Mapping[str, Any], schema: Mapping[str, Any], providers: Iterable[Provider]) -> list[str]:
-    """Return one plain sentence per mistake in the configuration; none of them holds a value of it."""
+def mistakes(
+    config: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    providers: Iterable[Provider],
+    now: datetime | None = None,
+) -> list[str]:
+    """Return one plain sentence per mistake in the configuration; none of them holds a value of it.
+
+    With `now`, a start in the future is a mistake too.
+    """
     found = list(shape_mistakes(config, schema))
     if found:
         return found
     found.extend(_order_mistakes("", config.get("start_date"), config.get("end_date")))
+    found.extend(_future_mistakes("", config.get("start_date"), now))
     providers = list(providers)
     found.extend(_privacy_mistakes(config, providers))
     found.extend(f"user_agent {what}" for what in _header_mistakes(config.get("user_agent") or ""))
     for provider in providers:
         if provider.name in config:
-            found.extend(_provider_mistakes(provider, config))
+            found.extend(_provider_mistakes(provider, config, now))
     return list(dict.fromkeys(found))
 
 
@@ -142,9 +154,23 @@ def _order_mistakes(path: str, start: str | None, end: str | None) -> Iterator[s
         yield f"end_date must be after {path}start_date"
 
 
+def _future_mistakes(path: str, start: str | None, now: datetime | None) -> Iterator[str]:
+    if start and now is not None and timestamps.parse(start) > now:
+        yield f"{path}start_date lies in the future: nothing could be read"
+
+
+def _salt_mistakes(salt: str) -> Iterator[str]:
+    if len(salt.strip()) < _SHORTEST_SALT or len(set(salt)) == 1:
+        yield (
+            f"privacy.salt must have at least {_SHORTEST_SALT} characters, not all alike, or hashes can be guessed; "
+            "this makes one: python -c 'import secrets; print(secrets.token_hex(32))'"
+        )
+
+
 def _privacy_mistakes(config: Mapping[str, Any], providers: Iterable[Provider]) -> Iterator[str]:
     privacy = config.get("privacy") or {}
     if privacy.get("salt"):
+        yield from _salt_mistakes(privacy["salt"])
         return
     hashed = [key for key in ("recipient", "subject", "ip") if privacy.get(key) == "hash"]
     if hashed:
@@ -157,17 +183,19 @@ def _privacy_mistakes(config: Mapping[str, Any], providers: Iterable[Provider]) 
                 yield f"privacy.salt is missing: `{key}` is in the primary key of {name}, so it is hashed there"
 
 
-def _provider_mistakes(provider: Provider, config: Mapping[str, Any]) -> Iterator[str]:
+def _provider_mistakes(provider: Provider, config: Mapping[str, Any], now: datetime | None) -> Iterator[str]:
     accounts = account_settings(config, provider)
     if not accounts:
         yield f"{provider.name}.accounts is an empty list: name at least one account or leave it out"
     labels: dict[str, str] = {}
     for path, settings in accounts:
+        given = {"allow_http": config.get("allow_http"), **settings}
         for check in (_label_mistakes, _text_mistakes):
-            yield from (f"{path}.{key} {what}" for key, what in check(settings))
+            yield from (f"{path}.{key} {what}" for key, what in check(given))
         yield from (f"{path}.{key} {what}" for key, what in _required_mistakes(provider, settings))
         yield from (f"{path}.{key} {what}" for key, what in provider.checks(settings))
         yield from _order_mistakes(f"{path}.", settings.get("start_date"), config.get("end_date"))
+        yield from _future_mistakes(f"{path}.", settings.get("start_date"), now)
         label = settings["account"]
         if label in labels:
             yield f"{path}.account is the same as that of {labels[label]}: each account needs its own label"
@@ -199,7 +227,7 @@ def _text_mistakes(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if any(ord(character) < 32 for character in value):
             yield key, "holds a line break or another control character"
         elif key.endswith("_url"):
-            yield from ((key, what) for what in _url_mistakes(value))
+            yield from ((key, what) for what in _url_mistakes(value, allow_http=bool(settings.get("allow_http"))))
         elif key in _IN_HEADERS:
             yield from ((key, what) for what in _header_mistakes(value))
 
@@ -209,7 +237,7 @@ def _header_mistakes(value: str) -> Iterator[str]:
         yield "holds a character that no HTTP header can carry"
 
 
-def _url_mistakes(value: str) -> Iterator[str]:
+def _url_mistakes(value: str, *, allow_http: bool) -> Iterator[str]:
     try:
         parts = urlsplit(value)
         port = parts.port
@@ -217,10 +245,19 @@ def _url_mistakes(value: str) -> Iterator[str]:
         yield "is not a valid address"
         return
     if parts.scheme not in {"http", "https"}:
-        yield "has no scheme: it must begin with https:// (or http://)"
+        yield "has no scheme: it must begin with https://"
     elif not parts.hostname or port == 0:
         yield "names no host" if port != 0 else "is not a valid address"
     elif parts.username or parts.password:
         yield "must not hold a user name or password"
     elif parts.query or parts.fragment:
         yield "must end with the path: no ? and no #"
+    elif parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+        yield "must begin with https://, or everybody on the way could read the key (allow_http: true permits http)"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -16,7 +16,7 @@ from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib import Catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 CLOSED_OUTPUT = 128 + 13
 """Exit status when nobody reads stdout any more, as if by SIGPIPE."""
@@ -131,11 +131,11 @@ def read_json(kind: str, text: str) -> Any:
     return value
 
 
-def read_catalog(text: str) -> dict[str, Any]:
-    """Read a catalog.
+def read_catalog(text: str, names: Collection[str]) -> dict[str, Any]:
+    """Read a catalog; `names` are the streams of this tap.
 
     Raises:
-        InputError: It is no Singer catalog.
+        InputError: It is no Singer catalog, or another tap's.
     """
     catalog: dict[str, Any] = read_json("catalog", text)
     streams = catalog.get("streams")
@@ -146,4 +146,6 @@ def read_catalog(text: str) -> dict[str, Any]:
         known = False
     if not known:
         raise InputError("the catalog file is no Singer catalog: it must hold a list `streams`, each with a schema")
+    if not any(entry.get("tap_stream_id", entry.get("stream")) in names for entry in catalog["streams"]):
+        raise InputError("the catalog file has no stream of tap-emaillogs: is it another tap's?")
     return catalog

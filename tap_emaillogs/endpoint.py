@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.ledger import ledger_row
@@ -15,7 +16,6 @@ from tap_emaillogs.windows import Need, Window, need, plan
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from datetime import datetime
 
     from singer_sdk import Stream
 
@@ -80,6 +80,7 @@ class Endpoint:
     def __post_init__(self) -> None:
         self.policy = self.stream.account.policy(self.stream.unit, self.stream.overrides)
         self.memory = Memory(self.state.notes, lambda: self.changed(self))
+        self._paced = False
         self._edge: dict[tuple[Any, ...], str] = {}
         self._edge_time: datetime | None = None
         self._unwritten: list[threading.Event] = []
@@ -96,6 +97,11 @@ class Endpoint:
 
     def plan(self) -> None:
         """Lay out this run's windows, and note what the vendor no longer keeps."""
+        if self.policy.history is not None and self.policy.revisits:
+            self._paced = self.state.pace.is_known
+            self.state.pace.note(self.now)
+            self.state.save()
+            self.policy = replace(self.policy, pause=self.state.pace.longest)
         first = any(consumer.bookmark.progress.bookmark is None for consumer in self.consumers)
         needs = [self._need(consumer) for consumer in self.consumers]
         nothing = all(n.forward is None and not n.revisits for n in needs)
@@ -103,6 +109,7 @@ class Endpoint:
         windows = plan(needs, self.policy, pinned)
         if first and windows:
             self.state.begin_at(min(windows).start)
+        self._note_lost()
         asked = begun = min((n.bookmark for n in needs if n.bookmark is not None), default=None)
         for pin in sorted(pinned):  # what was asked for counts as read
             asked = pin.end if asked is not None and asked in pin else asked
@@ -127,20 +134,49 @@ class Endpoint:
         if wanted.gap is not None:
             self._note_gap(wanted.gap)
             bookmark.save()
+        if wanted.missed is not None and self._paced:  # what a first run read had its last chance there
+            self._note_missed(wanted.missed)
+            bookmark.save()
         return wanted
 
     def _note_gap(self, gap: Window) -> None:
-        reason = "older than the vendor keeps"
-        row = self._row(gap, "unavailable", gap_reason=reason)
+        self._note_unavailable(
+            gap,
+            "older than the vendor keeps",
+            "are older than the vendor keeps (history_days): this gap cannot be read any more. Run the tap more often "
+            "than that",
+        )
+
+    def _note_missed(self, missed: Window) -> None:
+        history, ages = self.policy.history, self.policy.revisits
+        assert history is not None
+        often = max(history - max(ages), history / 24) / timedelta(hours=1)
+        self._note_unavailable(
+            missed,
+            "read when it was new, but not once more before the vendor forgot it: late events may be missing",
+            "were to be read once more (revisit_minutes) and are older than the vendor keeps by now: late events and "
+            f"last changes of that time may be missing. Running the tap at least every {often:.3g} hours is safe",
+        )
+
+    def _note_lost(self) -> None:
+        """Tell what failed in earlier runs and cannot be read any more; the rest of it is whole, or is read now."""
+        why = "failed when it was to be read, and is older than the vendor keeps by now"
+        kept_from = self.policy.kept_from(self.now)
+        for entry, part in self.state.lose(kept_from) if kept_from is not None else ():
+            if not entry.window.length:
+                self._note_unavailable(part, why, why, identity=entry.identity)
+                continue
+            self._note_unavailable(part, why, why)
+            if not entry.left:
+                self.rows.append(self._row(entry.window, "complete", identity=entry.identity))
+
+    def _note_unavailable(self, window: Window, reason: str, warning: str, identity: Window | None = None) -> None:
+        row = self._row(window, "unavailable", gap_reason=reason, identity=identity)
         if any(known["window_id"] == row["window_id"] for known in self.rows):
             return
         self.rows.append(row)
         self.gaps += 1
-        self.state.note_incomplete(gap, "unavailable")
-        self.warnings.append(
-            f"events from {row['window_start']} to {row['window_end']} are older than the vendor keeps "
-            "(history_days): this gap cannot be read any more. Run the tap more often than that"
-        )
+        self.warnings.append(f"events from {row['window_start']} to {row['window_end']} {warning}")
 
     def _row(self, window: Window, status: Status, **values: Any) -> Record:
         read_at = self.stream.account.client.clock.now()
@@ -215,9 +251,10 @@ class Endpoint:
             outcome.on_commit()
         self.note(reading, outcome, count)
         if outcome.status == "complete":
-            self.rows.extend(self._row(filled, "complete") for filled in self.state.note_complete(reading.window))
+            filled = self.state.note_complete(reading.window)
+            self.rows.extend(self._row(entry.window, "complete", identity=entry.identity) for entry in filled)
         for consumer in self.consumers:
-            consumer.bookmark.advance(reading.window, self.policy.revisits, min(outcome.as_of or self.now, self.now))
+            consumer.bookmark.advance(reading.window, self.policy, min(outcome.as_of or self.now, self.now))
 
     def note(self, reading: Reading, outcome: Outcome, count: int | None = None) -> None:
         """Enter a window into the ledger, and remember it where it is not complete."""

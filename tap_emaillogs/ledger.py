@@ -55,14 +55,20 @@ def ledger_row(  # noqa: PLR0913 - a row has this many columns
     splits: int | None = None,
     gap_reason: str | None = None,
     filters: dict[str, Any] | None = None,
+    identity: Window | None = None,
 ) -> Record:
-    """Build a row; `endpoint` is (provider, account, stream)."""
+    """Build a row; `endpoint` is (provider, account, stream).
+
+    `identity` is the window of an earlier row that this one takes the place of.
+    """
     provider, account, stream = endpoint
     start, end = millis(window.start), millis(window.end)
     # The end of a gap moves with the vendor's history: its id must not.
-    parts = (provider, account, stream, start, "" if status == "unavailable" else end)
+    edges = (start, "" if status == "unavailable" else end)
+    if identity is not None:
+        edges = (millis(identity.start), millis(identity.end))
     return {
-        "window_id": digest(*(part.encode() for part in parts)),
+        "window_id": digest(*(part.encode() for part in (provider, account, stream, *edges))),
         "provider": provider,
         "account": account,
         "stream": stream,

@@ -34,6 +34,9 @@ class Page:
 class PagePaginatorBase(BaseAPIPaginator[Any]):
     """What all have in common: a page that repeats the one before is a loop, not data."""
 
+    anchored = False
+    """Whether each page proves that it goes on from the one before, so that nothing is lost when rows move."""
+
     def __init__(self, start_value: Any) -> None:
         super().__init__(start_value)
         self._last_rows: Sequence[Mapping[str, Any]] = ()

@@ -21,6 +21,7 @@ COMMON_DEFAULTS: dict[str, Any] = {
 }
 TOP_DEFAULTS: dict[str, Any] = {"on_gap": "warn", "timeout_seconds": 60, "max_tries": 6}
 
+_ALLOW_HTTP = "Permit addresses with http, where anybody on the way can read key and mail (false; loopback always may)."
 TOP: tuple[th.Property[Any], ...] = (
     th.Property(
         "start_date",
@@ -39,6 +40,7 @@ TOP: tuple[th.Property[Any], ...] = (
     th.Property("timeout_seconds", th.NumberType, description="Longest silence of a vendor in one request (60)."),
     th.Property("max_tries", th.IntegerType, description="How often a request is tried in all (6)."),
     th.Property("user_agent", th.StringType, description="User-Agent header of all requests."),
+    th.Property("allow_http", th.BooleanType, description=_ALLOW_HTTP),
 )
 
 PRIVACY = th.Property(
@@ -62,7 +64,7 @@ PRIVACY = th.Property(
             "salt",
             th.StringType,
             secret=True,
-            description="Secret salt of the hashes; required when anything is hashed.",
+            description="Secret salt of the hashes, at least 16 characters; required when anything is hashed.",
         ),
         additional_properties=False,
     ),
@@ -71,6 +73,7 @@ PRIVACY = th.Property(
 
 COMMON: tuple[th.Property[Any], ...] = (
     th.Property("base_url", th.StringType, description="The API root, with its scheme."),
+    th.Property("allow_http", th.BooleanType, description="As above, for this provider or account."),
     th.Property("account", th.StringType, description="Label of this account in every record (`default`)."),
     th.Property("start_date", th.DateTimeType, description="As above, for this provider or account."),
     th.Property("history_days", th.NumberType, description="Days that the vendor keeps its log."),

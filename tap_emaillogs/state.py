@@ -7,19 +7,22 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs import timestamps
+from tap_emaillogs.pace import Pace
 from tap_emaillogs.windows import Progress, Window, subtract
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from singer_sdk import Stream
 
     from tap_emaillogs.reading import Status
+    from tap_emaillogs.windows import Policy
 
 BOOKMARK = "replication_key_value"
 _REVISITS = "revisits"
 _INCOMPLETE = "incomplete"
 NOTES = "notes"
+_RUNS = "runs"
 
 
 class StateError(ValueError):
@@ -60,6 +63,7 @@ def _check_partition(name: str, part: Mapping[str, Any]) -> None:
         for entry in part.get(_INCOMPLETE, []):
             Incomplete.load(entry)
         dict(part.get(NOTES, {}))
+        Pace.load(part.get(_RUNS, {}))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise StateError(
             f"the state of stream {name} is damaged (a bookmark, mark or window is no time): restore an older state"
@@ -86,9 +90,9 @@ class Bookmark:
         found = next((part for part in known if part["context"] == context), {})
         self.progress = _progress(found)
 
-    def advance(self, window: Window, ages: Iterable[timedelta], now: datetime) -> None:
+    def advance(self, window: Window, policy: Policy, now: datetime) -> None:
         """Move over a window whose records are out, and write that into STATE."""
-        self.progress.advance(window, ages, now)
+        self.progress.advance(window, policy, now)
         self.save()
 
     def save(self) -> None:
@@ -112,16 +116,20 @@ class Incomplete:
     window: Window
     status: Status
     left: list[Window] = field(default_factory=list)
+    identity: Window | None = None
+    """The window that its row in the ledger was written for, where that was a longer one."""
 
     @classmethod
     def load(cls, entry: Mapping[str, Any]) -> Incomplete:
         """Read it from STATE."""
-        window = _window(entry)
-        return cls(window, entry["status"], [_window(part) for part in entry.get("left", [entry])])
+        left = [_window(part) for part in entry.get("left", [entry])]
+        return cls(_window(entry), entry["status"], left, _window(entry["of"]) if "of" in entry else None)
 
     def dump(self) -> dict[str, Any]:
         """Write it for STATE."""
         entry: dict[str, Any] = {**_edges(self.window), "status": self.status}
+        if self.identity is not None:
+            entry["of"] = _edges(self.identity)
         if self.left != [self.window]:
             entry["left"] = [_edges(part) for part in self.left]
         return entry
@@ -144,6 +152,7 @@ class EndpointState:
         found = next((part for part in known if part["context"] == context), {})
         self.incomplete = [Incomplete.load(entry) for entry in found.get(_INCOMPLETE, [])]
         self.notes: dict[str, Any] = dict(found.get(NOTES, {}))
+        self.pace = Pace.load(found.get(_RUNS, {}))
 
     def note_incomplete(self, window: Window, status: Status) -> None:
         """Remember a window that was not read completely."""
@@ -168,7 +177,33 @@ class EndpointState:
             if wanted and entry.status in {"failed", "pending"}:
                 entry.left = wanted
 
-    def note_complete(self, window: Window) -> list[Window]:
+    def lose(self, before: datetime) -> list[tuple[Incomplete, Window]]:
+        """Forget what is missing `before` a time, since the vendor has forgotten it too.
+
+        Returns:
+            The windows that failed or never came, as far as they can still be read or were, each with the part that
+            never will be. One of which nothing is left to read is no longer kept here.
+        """
+        lost = []
+        kept = []
+        for entry in self.incomplete:
+            gone = [Window(part.start, min(part.end, before)) for part in entry.left if part.start < before]
+            left = [Window(max(part.start, before), part.end) for part in entry.left if part.end > before]
+            rest = entry
+            if gone:
+                rest = Incomplete(
+                    Window(gone[-1].end, entry.window.end), entry.status, left, entry.identity or entry.window
+                )
+                if entry.status in {"failed", "pending"}:
+                    lost.append((rest, Window(gone[0].start, gone[-1].end)))
+            if left:
+                kept.append(rest)
+        if lost or len(kept) != len(self.incomplete):
+            self.incomplete = kept
+            self.save()
+        return lost
+
+    def note_complete(self, window: Window) -> list[Incomplete]:
         """Take a complete window off what is missing; return the windows that are complete by it, without itself."""
         filled = []
         remaining = []
@@ -176,8 +211,8 @@ class EndpointState:
             entry.left = [rest for part in entry.left for rest in subtract(part, [window])]
             if entry.left:
                 remaining.append(entry)
-            elif entry.window != window:
-                filled.append(entry.window)
+            elif entry.window != window or entry.identity is not None:
+                filled.append(entry)
         if len(remaining) != len(self.incomplete) or remaining:
             self.incomplete = remaining
             self.save()
@@ -188,7 +223,8 @@ class EndpointState:
         partition = self._ledger.get_context_state(self._context)
         partition[_INCOMPLETE] = [entry.dump() for entry in self.incomplete]
         partition[NOTES] = self.notes
-        for key in (_INCOMPLETE, NOTES):
+        partition[_RUNS] = self.pace.dump()
+        for key in (_INCOMPLETE, NOTES, _RUNS):
             if not partition[key]:
                 del partition[key]
         if set(partition) == {"context"}:

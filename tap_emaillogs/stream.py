@@ -178,9 +178,9 @@ class LogStream(RESTStream[Any]):
                 continue
             if isinstance(found, Split):
                 return found
-            if found.first.total != total:  # rows of another count prove nothing together with these
+            if found.total != total:  # rows of another count prove nothing together with these
                 kept.clear()
-            attempt, total = found, found.first.total
+            attempt, total = found, found.total
             kept.update((row.identity, row) for row in attempt.rows)
             judged = self._judge(reading, attempt, kept)
             if not isinstance(judged, str):
@@ -194,7 +194,7 @@ class LogStream(RESTStream[Any]):
 
         `kept` are the rows of all attempts with the same total, by identity.
         """
-        rows, total = self._distinct(attempt.rows), attempt.first.total
+        rows, total = self._distinct(attempt.rows), attempt.total
         last = attempt.last
         counted = last.total is None and len(rows) == total  # by the first page's total: the last one needs none
         if (last.capped and not counted) or self._ended_in_circles(attempt):
@@ -211,8 +211,11 @@ class LogStream(RESTStream[Any]):
         self, reading: Reading, attempt: Attempt, rows: Sequence[Taken], total: int
     ) -> Outcome | Split | str:
         trouble = f"the vendor counts {total} rows and gives {len(rows)}"
-        if len(rows) > total and attempt.pages == 1:  # one answer: nothing in it came twice
-            self.logger.warning("%s: %s; all of them are kept", reading, trouble)
+        if len(rows) > total and (attempt.pages == 1 or attempt.anchored):
+            if attempt.pages == 1:  # one answer: nothing in it came twice
+                self.logger.warning("%s: %s; all of them are kept", reading, trouble)
+            else:  # some left while pages were read
+                total = min(len(rows), attempt.first.total or total)
             return self.outcome(reading, rows, total)
         paged = attempt.pages > 1 and not self.row_key
         if paged and (len(rows) > total or seams.leaves_history(self, reading.window)):
@@ -249,8 +252,8 @@ class LogStream(RESTStream[Any]):
             PageRefused: A page after the first could not be had.
             PagingLoop: The vendor leads in circles.
         """
-        attempt = Attempt()
         paginator = self.get_new_paginator()
+        attempt = Attempt(anchored=paginator.anchored)
         context = {"account": self.account.label, "window": reading.window}
         shown = 0
         while not paginator.finished:
@@ -363,9 +366,9 @@ class LogStream(RESTStream[Any]):
         taken = []
         for row in rows:
             record = self.record(row)
-            key = tuple(row.get(name) for name in self.row_key)
+            key = tuple(record[name] for name in self.row_key)  # the row may have other names for its parts
             line = encode(record)
-            taken.append(Taken(key if all(part not in (None, "") for part in key) else line, line))
+            taken.append(Taken(line if NO_KEY in key else key, line))
         return taken
 
     def inside(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002

@@ -65,7 +65,7 @@ class TapEmailLogs(Tap):
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the configuration in words that never hold a value of it."""
-        found = checks.mistakes(dict(self.config), self._full_schema(), PROVIDERS)
+        found = checks.mistakes(dict(self.config), self._full_schema(), PROVIDERS, self.clock.now())
         if not found and not any(provider.name in self.config for provider in PROVIDERS):
             names = ", ".join(provider.name for provider in PROVIDERS)
             found = [f"no provider is configured: give at least one of {names} with its key"]
@@ -110,13 +110,8 @@ class TapEmailLogs(Tap):
         Raises:
             InputError: It is not one of this tap's.
         """
-        names = [
-            EmailEvents.name,
-            SyncWindows.name,
-            *(str(vars(kind)["name"]) for p in PROVIDERS for kind in p.streams),
-        ]
         try:
-            state.check(state_, names)
+            state.check(state_, _stream_names())
         except state.StateError as error:
             raise cli.InputError(str(error)) from error
         super().load_state(state_)
@@ -296,13 +291,18 @@ class TapEmailLogs(Tap):
             config=config.config if config else {},
             parse_env_config=config.parse_env if config else False,
             state=None if state is None else cli.read_json("state", state.read()),
-            catalog=None if catalog is None else cli.read_catalog(catalog.read()),
+            catalog=None if catalog is None else cli.read_catalog(catalog.read(), _stream_names()),
         )
         tap.sync_all()
 
 
 def _endpoint_context(account: Account, stream: Stream) -> dict[str, str]:
     return {"provider": account.provider.name, "account": account.label, "stream": stream.name}
+
+
+def _stream_names() -> list[str]:
+    kinds = (kind for provider in PROVIDERS for kind in provider.streams)
+    return [EmailEvents.name, SyncWindows.name, *(str(vars(kind)["name"]) for kind in kinds)]
 
 
 def _redact_logs(redact: Redactor) -> None:

@@ -16,6 +16,8 @@ from tap_emaillogs.timestamps import ceil, floor
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_LATENESS = timedelta(minutes=15)
+"""So late may a run begin that comes as regularly as those before it."""
 UNLIMITED_FIRST_RUN = timedelta(days=30)
 """How far a first run goes back where neither `start_date` nor the vendor's history bounds it."""
 
@@ -51,6 +53,23 @@ class Policy:
     settle: timedelta
     start: datetime | None = None
     end: datetime | None = None
+    pause: timedelta = timedelta()
+    """How long it may be until the next run."""
+
+    def kept_from(self, now: datetime) -> datetime | None:
+        """Return from when on the vendor still has what it had; None: it keeps everything."""
+        return None if self.history is None else floor(now - self.history, self.unit)
+
+    def last_chance(self, now: datetime) -> datetime | None:
+        """Return up to when the vendor may have forgotten by the next run; None: it forgets nothing."""
+        if self.history is None or not self.pause:
+            return self.kept_from(now)
+        return now - self.history + self.pause + min(self.pause / 10, _LATENESS)
+
+    def seen_until(self, age: timedelta, now: datetime) -> datetime:
+        """Return up to when a reading at `now` counts as one at `age`: what is that old, or will not get so old."""
+        chance = self.last_chance(now)
+        return now - age if chance is None else max(now - age, min(chance, now - self.settle))
 
 
 @dataclass(slots=True)
@@ -59,14 +78,14 @@ class Progress:
 
     bookmark: datetime | None = None
     marks: dict[timedelta, datetime] = field(default_factory=dict)
-    """Per revisit age: everything before the mark has been read at that age or a greater one."""
+    """Per revisit age: everything before the mark has been read at that age or a greater one, or at its last chance."""
 
-    def advance(self, window: Window, ages: Iterable[timedelta], now: datetime) -> None:
+    def advance(self, window: Window, policy: Policy, now: datetime) -> None:
         """Record that `window` was read completely at `now`; nothing ever moves backwards, or over a hole."""
-        for age in ages:
+        for age in policy.revisits:
             mark = self.marks.get(age)
             if mark is not None and mark in window:
-                self.marks[age] = max(mark, min(window.end, now - age))
+                self.marks[age] = max(mark, min(window.end, policy.seen_until(age, now)))
         if self.bookmark is not None and self.bookmark in window:
             self.bookmark = window.end
 
@@ -81,13 +100,15 @@ class Need:
     revisits: tuple[Window, ...] = ()
     gap: Window | None = None
     """Time that the vendor no longer keeps and that this consumer never saw."""
+    missed: Window | None = None
+    """Time that the vendor no longer keeps and that was to be read once more."""
     pulled_back: bool = False
 
 
 def need(policy: Policy, progress: Progress, now: datetime) -> Need:
     """Decide what one consumer wants read at `now`, and set its marks where it has none yet."""
     limit = floor(now - policy.settle, policy.unit)
-    kept_from = None if policy.history is None else floor(now - policy.history, policy.unit)
+    kept_from = policy.kept_from(now)
     bookmark = progress.bookmark
     pulled_back = bookmark is not None and bookmark > now
     if bookmark is None:
@@ -111,11 +132,22 @@ def need(policy: Policy, progress: Progress, now: datetime) -> Need:
     if kept_from is not None:
         begin = max(begin, kept_from)
     forward = Window(begin, end) if begin < end else None
+    missed = _missed(policy, progress, kept_from, bookmark if gap is None else gap.start)
     for age in policy.revisits:
         mark = progress.marks.get(age, bookmark if progress.bookmark is None else min(bookmark, now - age))
         # A mark before what can be read would never be inside a window, and so never move.
         progress.marks[age] = mark if oldest is None else max(mark, min(oldest, bookmark))
-    return Need(bookmark, forward, _due(policy, progress, now, begin), gap, pulled_back)
+    return Need(bookmark, forward, _due(policy, progress, now, begin), gap, missed, pulled_back)
+
+
+def _missed(policy: Policy, progress: Progress, kept_from: datetime | None, bookmark: datetime) -> Window | None:
+    """Find what was read, was to be read once more, and cannot be any more."""
+    marks = [progress.marks[age] for age in policy.revisits if age in progress.marks]
+    if kept_from is None or not marks:
+        return None
+    start = floor(max(min(marks), policy.start or min(marks)), policy.unit)
+    missed = Window(start, min(kept_from, bookmark))
+    return missed if missed.start < missed.end else None
 
 
 def _first_start(policy: Policy, now: datetime) -> datetime:
@@ -128,7 +160,7 @@ def _due(policy: Policy, progress: Progress, now: datetime, begin: datetime) -> 
     """Find the stretches before `begin` that have passed a revisit age."""
     due = []
     for age in policy.revisits:
-        cutoff = now - age
+        cutoff = policy.seen_until(age, now)
         stretch = Window(floor(progress.marks[age], policy.unit), floor(min(cutoff, begin), policy.unit))
         if stretch.start >= stretch.end:
             continue
@@ -136,7 +168,8 @@ def _due(policy: Policy, progress: Progress, now: datetime, begin: datetime) -> 
         gather = age / 4
         if policy.history is not None:
             gather = min(gather, max(policy.history - age, timedelta()) / 2)
-        if stretch.length >= gather or cutoff >= begin:
+        chance = policy.last_chance(now)
+        if stretch.length >= gather or cutoff >= begin or (chance is not None and stretch.start < chance):
             due.append(stretch)
     return tuple(due)
 

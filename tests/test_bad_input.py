@@ -210,6 +210,10 @@ def test_a_state_that_is_none_of_the_taps_is_refused(file: Callable[..., Path], 
         (b'{"streams": [{"stream": "smtp2go_activity"}]}', "the catalog file is no Singer catalog"),
         (b'{"streams": [{"schema": {}}]}', "the catalog file is no Singer catalog"),
         (
+            b'{"streams": [{"tap_stream_id": "users", "stream": "users", "schema": {}, "metadata": []}]}',
+            "the catalog file has no stream of tap-emaillogs",
+        ),
+        (
             b'{"streams": [{"tap_stream_id": "smtp2go_activity", "schema": {}, "metadata": 5}]}',
             "the catalog file is no Singer catalog",
         ),

@@ -319,7 +319,10 @@ def test_infobip_v4_gives_the_same_rows_and_keys(play: Play, order: str) -> None
     for key, record in left.items():
         assert {**right[key], "campaignReferenceId": None} == {**record, "campaignReferenceId": None}
     assert any(record["campaignReferenceId"] for record in right.values())
-    assert canonical(one.records["email_events"]) == canonical(four.records["email_events"])
+    left, right = upserted(one, "email_events"), upserted(four, "email_events")
+    assert left.keys() == right.keys()
+    for key, event in left.items():  # version 1 shows no campaign, so that its request stands for it
+        assert {**right[key], "campaign": event["campaign"]} == event
 
 
 def test_infobip_reports_are_never_read(play: Play) -> None:
@@ -429,7 +432,7 @@ def test_the_order_of_an_answer_changes_no_record(play: Play, order: str) -> Non
 
 @pytest.mark.parametrize(
     "privacy",
-    [{"recipient": "hash", "salt": "salt0123456789"}, {"subject": "drop"}, {"ip": "drop", "body": "drop"}],
+    [{"recipient": "hash", "salt": "salt0123456789abc"}, {"subject": "drop"}, {"ip": "drop", "body": "drop"}],
     ids=str,
 )
 def test_privacy_changes_no_key_but_infobips_recipient(shared_box: Sandbox, privacy: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,12 +18,13 @@ from tap_emaillogs.tap import TapEmailLogs
 TapEmailLogs.append_builtin_config(TapEmailLogs.config_jsonschema)
 SCHEMA = TapEmailLogs.config_jsonschema
 KEY = "secret-0123456789"
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BY_NAME = {provider.name: provider for provider in PROVIDERS}
 
 
 def wrong(**config: Any) -> list[str]:
     """Return the mistakes of a configuration, as the tap finds them."""
-    found = mistakes(coerced(nested(config), SCHEMA), SCHEMA, PROVIDERS)
+    found = mistakes(coerced(nested(config), SCHEMA), SCHEMA, PROVIDERS, NOW)
     assert not any(KEY in sentence for sentence in found)
     assert all(sentence.count("\n") == 0 for sentence in found)
     return found
@@ -224,10 +226,26 @@ def test_a_sound_configuration_has_none() -> None:
         ),
         ({"privacy": {"recipients": "hash"}}, "privacy.recipients is no setting of this tap; did you mean recipient?"),
         ({"privacy": {"recipient": "hash"}}, "privacy.salt is missing: privacy.recipient is to be hashed"),
+        ({"privacy": {"recipient": "hash", "salt": "a" * 40}}, "privacy.salt must have at least 16 characters"),
+        (
+            {"privacy": {"recipient": "hash", "salt": "0123456789abcde"}},
+            "privacy.salt must have at least 16 characters",
+        ),
+        ({"privacy": {"salt": " " * 14 + "ab"}}, "privacy.salt must have at least 16 characters"),
         ({"privacy": {"subject": "shred"}}, "privacy.subject must be one of keep, hash, drop"),
         ({"on_gap": "stop"}, "on_gap must be one of warn, fail"),
         ({"start_date": "last week"}, "start_date is not a date or time in ISO 8601"),
         ({"start_date": "2026-02-31"}, "start_date is not a date or time in ISO 8601"),
+        ({"start_date": "2026-03-02"}, "start_date lies in the future"),
+        ({"smtp2go": {"api_key": KEY, "start_date": "2126-01-01"}}, "smtp2go.start_date lies in the future"),
+        (
+            {"smtp2go": {"api_key": KEY, "base_url": "http://api.smtp2go.com/v3"}},
+            "smtp2go.base_url must begin with https://",
+        ),
+        (
+            {"infobip": {"api_key": KEY, "base_url": "http://127.0.0.1.example"}},
+            "infobip.base_url must begin with https",
+        ),
         ({"end_date": 20260101}, "end_date must be text, not a whole number"),
         ({"start_date": "2026-02-01", "end_date": "2026-01-31"}, "end_date must be after start_date"),
         ({"start_date": "2026-02-01", "end_date": "2026-02-01T00:00:00Z"}, "end_date must be after start_date"),
@@ -333,3 +351,20 @@ def test_what_has_no_type_takes_anything() -> None:
 def test_no_mistake_shows_a_value(settings: dict[str, Any], provider: str) -> None:
     for config in ({provider: settings}, {provider: {"accounts": [settings]}}):
         wrong(**config)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:80", "http://localhost:1", "http://[::1]:1", "http://127.9.9.9"])
+def test_http_is_for_loopback(url: str) -> None:
+    assert smtp2go(base_url=url) == []
+
+
+@pytest.mark.parametrize("where", ["top", "provider", "account"])
+def test_http_may_be_permitted(where: str) -> None:
+    account: dict[str, Any] = {"account": "a", "base_url": "http://proxy.example"}
+    provider: dict[str, Any] = {"api_key": KEY, "accounts": [account]}
+    config: dict[str, Any] = {"smtp2go": provider}
+    assert wrong(**config)
+    {"top": config, "provider": provider, "account": account}[where]["allow_http"] = True
+    assert wrong(**config) == []
+    account["allow_http"] = False
+    assert bool(wrong(**config))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness import NOW, Ticking
 from tap_emaillogs.state import Bookmark, EndpointState, StateError, check
 from tap_emaillogs.tap import TapEmailLogs
-from tap_emaillogs.windows import Window, subtract
+from tap_emaillogs.windows import Policy, Window, subtract
 
 STREAM, ACCOUNT = "smtp2go_activity", {"account": "default"}
 ENDPOINT = {"provider": "smtp2go", "account": "default", "stream": STREAM}
@@ -23,6 +23,10 @@ NAMES = [STREAM, "sync_windows", "email_events"]
 
 class Tap(TapEmailLogs):
     clock_class = Ticking
+
+
+def policy_of(age: timedelta) -> Policy:
+    return Policy(unit=MINUTE, largest=age, history=None, lookback=MINUTE, revisits=(age,), settle=MINUTE)
 
 
 def tap(state: dict[str, Any] | None = None) -> Tap:
@@ -55,7 +59,7 @@ def test_a_bookmark_and_its_marks_come_back() -> None:
         12_345.67 * MINUTE: at(-8_888),
         1_234_567 * MINUTE: at(-7_777),
     }
-    bookmark.advance(Window(at(-200), at(-50)), (1440 * MINUTE,), NOW)
+    bookmark.advance(Window(at(-200), at(-50)), policy_of(1440 * MINUTE), NOW)
     assert stored(first, STREAM) == [
         {
             "context": ACCOUNT,
@@ -108,7 +112,7 @@ def test_an_incomplete_window_stays_until_complete_ones_cover_it() -> None:
     ]
     third = endpoint(tap(second.state))
     assert third.note_complete(Window(at(0), at(11))) == []
-    assert third.note_complete(Window(at(20), at(40))) == [Window(at(0), at(30))]
+    assert [entry.window for entry in third.note_complete(Window(at(20), at(40)))] == [Window(at(0), at(30))]
     assert third.incomplete == []
 
 
@@ -152,7 +156,7 @@ def test_what_is_left_of_a_window_is_what_was_not_read(reads: list[tuple[int, in
     known, whole = endpoint(tap()), Window(at(20), at(70))
     known.note_incomplete(whole, "failed")
     windows = [Window(at(start), at(start + length)) for start, length in reads]
-    filled = [part for window in windows for part in known.note_complete(window)]
+    filled = [entry.window for window in windows for entry in known.note_complete(window)]
     left = subtract(whole, windows)
     assert [part for entry in known.incomplete for part in sorted(entry.left)] == left
     assert len(filled) <= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tap_emaillogs.pace import Pace
 from tap_emaillogs.timestamps import EPOCH, MILLISECOND, SECOND, floor
 from tap_emaillogs.windows import (
     Need,
@@ -228,18 +230,18 @@ def test_no_need_passes_now_less_settle_or_begins_before_what_is_kept(  # noqa: 
 
 
 def test_progress_moves_over_a_window_that_holds_it_and_over_no_other() -> None:
-    progress = Progress(at(100), {HOUR: at(50), DAY: at(500)})
-    progress.advance(Window(at(200), at(300)), (HOUR, DAY), NOW + DAY)
+    progress, rules = Progress(at(100), {HOUR: at(50), DAY: at(500)}), policy(revisits=(HOUR, DAY))
+    progress.advance(Window(at(200), at(300)), rules, NOW + DAY)
     assert (progress.bookmark, progress.marks) == (at(100), {HOUR: at(50), DAY: at(500)})
-    progress.advance(Window(at(50), at(200)), (HOUR, DAY), NOW + DAY)
+    progress.advance(Window(at(50), at(200)), rules, NOW + DAY)
     assert (progress.bookmark, progress.marks) == (at(200), {HOUR: at(200), DAY: at(500)})
-    progress.advance(Window(at(50), at(150)), (HOUR, DAY), NOW + DAY)
+    progress.advance(Window(at(50), at(150)), rules, NOW + DAY)
     assert progress.bookmark == at(200)
 
 
 def test_a_mark_stops_where_the_reading_was_too_young() -> None:
     progress = Progress(at(0), {HOUR: at(0)})
-    progress.advance(Window(at(0), at(10_000)), (HOUR,), at(9_600))
+    progress.advance(Window(at(0), at(10_000)), policy(revisits=(HOUR,)), at(9_600))
     assert progress.marks == {HOUR: at(6_000)}
 
 
@@ -256,14 +258,20 @@ class Life:
         self.extra: list[Window] = []
         """What was read outside the forward windows, by a run that failed nowhere before."""
         self.gaps: list[Window] = []
+        self.missed: list[Window] = []
+        self.pace = Pace()
         self.requests = 0
 
     def run(self, now: datetime, succeed: int | None = None) -> None:
         before = [(p.bookmark, dict(p.marks)) for p in self.progress]
+        paced = self.pace.is_known
+        self.pace.note(now)
+        self.rules = replace(self.rules, pause=self.pace.longest)
         needs = [need(self.rules, progress, now) for progress in self.progress]
         for progress, found in zip(self.progress, needs, strict=True):
             progress.bookmark = found.bookmark
         self.gaps.extend(found.gap for found in needs if found.gap)
+        self.missed.extend(found.missed for found in needs if found.missed and paced)
         planned = plan(needs, self.rules)
         self.requests += len(planned)
         self.extra += [
@@ -272,7 +280,7 @@ class Life:
         for window in planned[:succeed]:
             self.reads.append((window, now))
             for progress in self.progress:
-                progress.advance(window, self.rules.revisits, now)
+                progress.advance(window, self.rules, now)
         for progress, (bookmark, marks) in zip(self.progress, before, strict=True):
             assert progress.bookmark is not None
             assert bookmark is None or progress.bookmark >= bookmark
@@ -374,6 +382,39 @@ def test_infobips_mails_are_seen_late_in_the_short_time_that_they_are_kept(pause
     for moment in life.moments():
         if NOW - 2 * DAY <= moment < now - 2 * DAY:
             assert life.oldest_reading(moment) >= revisits[-1]
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.sampled_from([360, 1440, 2760]), min_size=1, max_size=3, unique=True),
+    st.integers(5, 1_400),
+    st.lists(st.integers(0, 10), min_size=8, max_size=40),
+)
+def test_every_stretch_is_revisited_at_its_last_chance(minutes: list[int], every: int, lateness: list[int]) -> None:
+    """However long the regular pause between two runs is, what the vendor forgets was looked at once more before."""
+    revisits, history = tuple(minute * MINUTE for minute in sorted(minutes)), 2 * DAY
+    life = Life(policy(unit=MILLISECOND, revisits=revisits, history=history, settle=2 * MINUTE))
+    now = NOW
+    for late in lateness:
+        life.run(now)
+        now += every * MINUTE + min(late * MINUTE, every * MINUTE / 10)
+    assert life.gaps == life.missed == []
+    second = NOW + every * MINUTE  # the first pause tells nobody yet how long the next ones will be
+    for moment in life.moments():
+        if second <= moment < now - history:
+            latest = min(history - 2 * every * MINUTE * 1.1, revisits[-1])
+            assert life.oldest_reading(moment) >= max(latest, revisits[0] if every < 60 else timedelta())
+
+
+def test_a_revisit_that_came_too_late_is_told() -> None:
+    life = Life(policy(unit=MILLISECOND, revisits=(46 * HOUR,), history=2 * DAY, settle=2 * MINUTE))
+    for minute in range(0, 3 * 24 * 60, 5):
+        life.run(NOW + minute * MINUTE)
+    assert life.missed == life.gaps == []
+    mark, back = life.progress[0].marks[46 * HOUR], NOW + 3 * DAY + 39 * HOUR
+    life.run(back)
+    assert life.missed == [Window(floor(mark, MILLISECOND), back - 2 * DAY)]
+    assert life.gaps == []
 
 
 def test_looking_back_does_not_cost_more_the_more_often_one_runs() -> None:

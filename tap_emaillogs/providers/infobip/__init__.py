@@ -11,11 +11,12 @@ from singer_sdk import typing as th
 
 from tap_emaillogs.client import KeyAuth
 from tap_emaillogs.provider import Provider
+from tap_emaillogs.providers.infobip.filters import FILTERS, mistakes
 from tap_emaillogs.providers.infobip.logs import EmailLogs
-from tap_emaillogs.providers.infobip.mapping import GROUPS, PERMANENT, events
+from tap_emaillogs.providers.infobip.mapping import GROUPS, PERMANENT, events, missing_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tap_emaillogs.client import Auth
     from tap_emaillogs.records import Record
@@ -35,6 +36,7 @@ class Infobip(Provider):
             "api_version", th.IntegerType, allowed_values=[1, 4], description="Version of the logs endpoint (1)."
         ),
     )
+    request_filters = FILTERS
     required: ClassVar[tuple[tuple[str, ...], ...]] = (("base_url", "api_key"),)
     defaults: ClassVar[Mapping[str, Any]] = {
         "api_version": 1,
@@ -53,9 +55,12 @@ class Infobip(Provider):
         """Version 4 allows twice the requests."""
         return {**self.defaults, "requests_per_minute": 120} if settings.get("api_version") == 4 else self.defaults
 
-    def checks(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Check the vendor's limits."""
-        return [("page_size", "must be at most 1000")] if settings["page_size"] > 1000 else []
+    def checks(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Check the vendor's limits, and that the version that is asked knows the filters."""
+        if settings["page_size"] > 1000:
+            yield "page_size", "must be at most 1000"
+        for name, what in mistakes(settings.get("filters") or {}, settings["api_version"]):
+            yield f"filters.{name}", what
 
     def base_url(self, settings: Mapping[str, Any]) -> str:
         """Return the account's root."""
@@ -79,8 +84,12 @@ class Infobip(Provider):
         return None
 
     def events(self, stream: str, record: Record) -> Iterable[Record]:
-        """One event for the state that the row reports; a later state is another event."""
+        """One event for the mail that was taken, and one for what became of it, once the row tells."""
         return events(self.name, stream, record)
+
+    def remark(self, stream: str, record: Record) -> str | None:  # noqa: ARG002 - the base's signature
+        """Warn of rows that cannot be told apart for want of a key."""
+        return missing_key(record)
 
 
 PROVIDER = Infobip()

@@ -6,32 +6,46 @@ Never the reports endpoint: reading a report consumes it.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.streams.rest import PageContext
 
 from tap_emaillogs import timestamps
 from tap_emaillogs.density import cut, estimate, seen_region
-from tap_emaillogs.errors import Misunderstood
+from tap_emaillogs.errors import Misunderstood, VendorError
 from tap_emaillogs.pagination import ContinueTokenPaginator, Page, SinglePage
+from tap_emaillogs.providers.infobip.filters import renamed_in_version_4
 from tap_emaillogs.reading import Outcome, Reading, Split
 from tap_emaillogs.stream import LogStream
 from tap_emaillogs.windows import Window, subtract
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.streams.rest import HTTPRequest
 
-_RENAMED = {"sender": "from", "destination": "to"}
+_OLD_NAMES = {renamed_in_version_4(name): name for name in ("from", "to")}
+_NEW_COLUMNS = frozenset({*_OLD_NAMES, "platform"})
+_FLEETING = timedelta(minutes=1)
+"""So much at the far end of the vendor's history may be gone before it can be read: that is not worth a word."""
+_MARGINS = (timedelta(seconds=1), timedelta(seconds=10), timedelta(minutes=1))
+"""How far inside the history a window is asked for where the vendor refuses to look beyond: its clock is not ours."""
+_GONE = "older than the vendor keeps by the time it could be read"
+_ABOUT_TIME = re.compile(r"sent ?(since|until)|date|time|hour|period|range|histor|older|past|48", re.IGNORECASE)
 
 
 class EmailLogs(LogStream):
     """GET /email/1/logs, which cannot be paged and cuts silently, or /email/4/logs, which has a cursor.
 
     Nothing is assumed of the bounds: each window is asked for with a millisecond more on either side, and rows in
-    these margins are left to the neighbours.
+    these margins are left to the neighbours. Nor of what the vendor makes of a window that reaches beyond the 48 hours
+    that it keeps: it may show less, or refuse.
     """
 
     name = "infobip_email_logs"
@@ -44,6 +58,12 @@ class EmailLogs(LogStream):
     row_key = ("messageId", "to")
     time_columns = ("sentAt",)
     unit = timestamps.MILLISECOND
+    asked_from: datetime | None = None
+    """No earlier time is asked for in this run, once the vendor refused to look beyond its history."""
+    refusals = 0
+    """How often it did."""
+    told_from: datetime | None = None
+    """What could be read when this run began, and cannot when its turn comes, is told from here on."""
 
     @property
     def _by_cursor(self) -> bool:
@@ -57,8 +77,10 @@ class EmailLogs(LogStream):
         """Ask for the window, with its margins."""
         request = super().get_http_request(page=page)
         window = (page.stream_context or {})["window"]
+        since = window.start - self.unit
         request.params = {
-            "sentSince": timestamps.millis(window.start - self.unit),
+            **(self.filters() or {}),
+            "sentSince": timestamps.millis(since if self.asked_from is None else max(since, self.asked_from)),
             "sentUntil": timestamps.millis(window.end),
             "limit": self.account.settings["page_size"],
         }
@@ -75,16 +97,20 @@ class EmailLogs(LogStream):
         rows = data.get("results") if isinstance(data, dict) else None
         if not isinstance(rows, list):
             raise Misunderstood("the answer holds no list `results`")
+        full = len(rows) >= self.account.settings["page_size"]
         if not self._by_cursor:
-            return Page(rows, capped=len(rows) >= self.account.settings["page_size"])
-        cursor = data.get("cursor") or {}
-        if not isinstance(cursor, dict):
+            return Page(rows, capped=full)
+        cursor = data.get("cursor")
+        if cursor is not None and not isinstance(cursor, dict):
             raise Misunderstood("the answer's `cursor` is no object")
-        return Page(rows, token=cursor.get("nextCursor") or None)
+        # Without any cursor, a full answer is one of a vendor that ignored `useCursor`.
+        return Page(rows, token=(cursor or {}).get("nextCursor") or None, capped=full and cursor is None)
 
     def split(self, reading: Reading, page: Page) -> Split | None:
         """Split on a full answer; by cursor, where the first page promises more than memory should hold."""
         window = reading.window
+        if page.token and not self._may_page(window, page.rows):
+            page = replace(page, capped=True)
         if window.length > self.unit and (page.capped or page.token):
             times = self.times(page.rows)
             total = estimate(window, times, reading.memory.density)
@@ -97,6 +123,18 @@ class EmailLogs(LogStream):
             if kept:
                 return kept
         return super().split(reading, page)
+
+    def _may_page(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether following the cursor can miss no row, even if it only stands for a number of rows to skip.
+
+        Then a row that leaves the front of the answer while paging takes another one out of sight. Newest first, rows
+        come there and do not leave, unless a filter lets them go when their status changes. At the edge of a history
+        beyond which the vendor refuses to look, the next page may be refused already.
+        """
+        times = self.times(rows)
+        if self.asked_from is not None and window.start <= self.asked_from:
+            return False
+        return all(one >= two for one, two in pairwise(times)) and "generalStatus" not in (self.filters() or {})
 
     def _keep_proven(self, reading: Reading, rows: Sequence[Mapping[str, Any]]) -> Split | None:
         """Keep the newest (or oldest) stretch of a full answer, and go on beside it.
@@ -129,13 +167,65 @@ class EmailLogs(LogStream):
 
     def _shows_again(self, reading: Reading, stretch: Window, rows: Sequence[Mapping[str, Any]]) -> bool:
         again = self._ask(reading, stretch)
-        return not again.capped and self._keys_in(stretch, again.rows) == self._keys_in(stretch, rows)
+        return self._is_whole(again) and self._keys_in(stretch, again.rows) == self._keys_in(stretch, rows)
 
     def _ask(self, reading: Reading, stretch: Window) -> Page:
         context = {"account": self.account.label, "window": stretch}
         return self.parse_page(self.send(PageContext(context, None), reading.meter).data)
 
+    @staticmethod
+    def _is_whole(page: Page) -> bool:
+        return not page.capped and not page.token
+
     def read(self, reading: Reading) -> Outcome | Split:
+        """Read a window, and tell what of it has left the vendor's history since this run began.
+
+        A vendor that refuses to look beyond its history is asked for a little less, and not again in this run.
+        """
+        kept_from = self._kept_from()
+        if kept_from is None:
+            return self._read_kept(reading)
+        if self.told_from is None:
+            self.told_from = kept_from + _FLEETING
+        if reading.window.end <= kept_from:
+            return self._tell_gone(reading.window, Outcome())
+        for _ in _MARGINS:
+            try:
+                return self._tell_gone(reading.window, self._read_kept(reading))
+            except VendorError as error:
+                kept_from = self._kept_from() or kept_from
+                reaches = reading.window.start - self.unit < kept_from + _MARGINS[-1]
+                if not reaches or error.status != 400 or not _ABOUT_TIME.search(error.text):
+                    raise
+                self.logger.info("%s: the vendor refuses to look beyond its history; it is asked for less", reading)
+                self.asked_from = kept_from + _MARGINS[min(self.refusals, len(_MARGINS) - 1)]
+                self.refusals += 1
+                if reading.window.end <= self.asked_from:
+                    return self._tell_gone(reading.window, Outcome())
+        return self._tell_gone(reading.window, self._read_kept(reading))
+
+    def _kept_from(self) -> datetime | None:
+        """Return from when on the vendor still has its mails now; None: no history is configured."""
+        return self.account.policy(self.unit, self.overrides).kept_from(self.account.client.clock.now())
+
+    def _tell_gone(self, window: Window, result: Outcome | Split) -> Outcome | Split:
+        """Set apart, in what was read of a window, the time of which the vendor may have forgotten rows meanwhile."""
+        kept_from, told_from = self._kept_from(), self.told_from
+        if isinstance(result, Split) or kept_from is None or told_from is None:
+            return result
+        gone = Window(window.start, min(window.end, kept_from))
+        if gone.length <= timedelta() or gone.end <= told_from:
+            return result
+        records = list(result.records)
+        early = [record for record in records if any(moment in gone for moment in self.times([record]))]
+        told = Outcome(early, "truncated", reason=_GONE)
+        if gone == window:
+            return told
+        rest = Window(gone.end, window.end)
+        late = replace(result, records=[record for record in records if record not in early])
+        return Split([gone, rest], {gone: told, rest: late})
+
+    def _read_kept(self, reading: Reading) -> Outcome | Split:
         """Read a window; a millisecond that is full with its margins is tried without them."""
         result = super().read(reading)
         if isinstance(result, Outcome) and result.status == "truncated":
@@ -148,7 +238,7 @@ class EmailLogs(LogStream):
         since, until = start - self.unit, end
         while True:
             page = self._ask(reading, Window(since + self.unit, until))
-            if not page.capped:
+            if self._is_whole(page):
                 return self.outcome(reading, self.take(self.inside(reading.window, page.rows)))
             times = self.times(page.rows)
             narrower = start if since in times else since, start if until in times else until
@@ -176,9 +266,9 @@ class EmailLogs(LogStream):
 
     def prepare(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """Bring a row of version 4 to the columns of version 1."""
-        if not self._by_cursor:
+        if _NEW_COLUMNS.isdisjoint(row):
             return row
-        renamed = {_RENAMED.get(name, name): value for name, value in row.items() if name != "platform"}
+        renamed = {self._column(name, row): value for name, value in row.items() if name != "platform"}
         platform = row.get("platform")
         if isinstance(platform, dict):
             known = {"applicationId", "entityId"}
@@ -188,3 +278,8 @@ class EmailLogs(LogStream):
         elif platform is not None:
             renamed["platform"] = platform
         return renamed
+
+    @staticmethod
+    def _column(name: str, row: Mapping[str, Any]) -> str:
+        old = _OLD_NAMES.get(name, name)
+        return name if old in row else old

@@ -1,4 +1,9 @@
-"""What Infobip's states become in `email_events`."""
+"""What Infobip's states become in `email_events`.
+
+A row shows the latest state of one mail to one recipient. Every version of it tells that the mail was taken, at
+`sentAt`; a final one tells one thing more, under an id that depends on the status group alone, since all else about
+a status may be filled in later: its name, its description, `doneAt`, the error.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs import smtp
 from tap_emaillogs.events import EventRow, MappingTable, Meaning
+from tap_emaillogs.records import NO_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tap_emaillogs.records import Record
 
+TAKEN = Meaning("queued", "The vendor took the mail, at `sentAt`: one event per row, whatever its status is.")
 GROUPS = MappingTable(
     "`status.groupName`",
     {
-        "ACCEPTED": Meaning("queued", "Taken in by the vendor; more statuses follow."),
-        "PENDING": Meaning("queued", "On its way."),
+        "ACCEPTED": Meaning("queued", "Taken in by the vendor: nothing more than the event above."),
+        "PENDING": Meaning("queued", "On its way: nothing more than the event above."),
         "UNDELIVERABLE": Meaning(
             "bounced",
-            "The receiving server refused it; `error.permanent`, where the vendor gives it, tells hard from soft.",
+            "The receiving server refused it, and the row has no error, or one without `permanent`.",
             bounce_class="undetermined",
         ),
         "DELIVERED": Meaning("delivered", "The receiving server took it."),
@@ -30,10 +37,11 @@ GROUPS = MappingTable(
         ),
     },
     streams=("infobip_email_logs",),
-    at="`doneAt` when the status is final (UNDELIVERABLE, DELIVERED, EXPIRED, REJECTED), else `sentAt`",
+    at="`doneAt`, else `sentAt`; that of `queued` is always `sentAt`",
+    cases={"*every row*": TAKEN},
 )
 PERMANENT = MappingTable(
-    "`error.permanent`, of UNDELIVERABLE",
+    "`error.permanent`, of UNDELIVERABLE with an error",
     {
         "true": Meaning("bounced", "Another try is of no use.", bounce_class="hard"),
         "false": Meaning("bounced", "Another try may help.", bounce_class="soft"),
@@ -41,43 +49,73 @@ PERMANENT = MappingTable(
     streams=("infobip_email_logs",),
     at="as above",
 )
-_FINAL = frozenset({"UNDELIVERABLE", "DELIVERED", "EXPIRED", "REJECTED"})
 _WITH_REASON = frozenset({"bounced", "failed", "rejected"})
 _CODE_IN_NAME = re.compile(r"(?:^|_)(?:SMTP|EMAIL|EC)_([45][0-5]\d)(?:_([45])_([0-7])_(\d{1,3}))?(?:_|$)")
 """Error names are not a documented list; one counts as telling a code only where the code can be nothing else."""
 
 
 def events(provider: str, stream: str, record: Record) -> Iterator[Record]:
-    """One event for the state that the row reports; a later state is another event."""
+    """That the mail was taken, and what became of it where the row tells."""
     status, error = record["status"] or {}, record["error"] or {}
-    group = status.get("groupName")
-    meaning, permanent = GROUPS[group], error.get("permanent")
-    if meaning.event_type == "bounced" and permanent is not None:
-        meaning = PERMANENT["true" if permanent else "false"]
+    message, recipient = _given(record["messageId"]), _given(record["to"])
     row = EventRow(
         provider,
         stream,
         record,
-        key=(record["messageId"], record["to"]),
-        message_id=record["messageId"],
-        recipient=record["to"],
+        key=(message, recipient),
+        message_id=message,
+        recipient=recipient,
         sender=record["from"],
+        campaign=record["campaignReferenceId"] or record["bulkId"],
     )
-    final = group is not None and group.upper() in _FINAL
+    yield row.queued(TAKEN, at=record["sentAt"])
+    group = status.get("groupName")
+    meaning = GROUPS[group]
+    if meaning.event_type == "queued":
+        return
+    if meaning.event_type == "bounced" and not _is_none(error) and error.get("permanent") is not None:
+        meaning = PERMANENT["true" if error["permanent"] else "false"]
     explained: dict[str, Any] = _explanation(status, error) if meaning.event_type in _WITH_REASON else {}
     yield row.event(
         meaning,
         group,
-        own={"status": {"groupName": group, "name": status.get("name")}},
-        at=(record["doneAt"] if final else None) or record["sentAt"],
+        own={"status": group and group.strip().upper()},
+        at=record["doneAt"] or record["sentAt"],
         **explained,
     )
 
 
+def missing_key(record: Record) -> str | None:
+    """Say which part of a row's key the vendor left out; None: none."""
+    parts = [name for name in ("messageId", "to") if record[name] == NO_KEY]
+    if not parts:
+        return None
+    return (
+        f"a row comes without {' and '.join(parts)}, which stands as `-` in the primary key: of rows with the same key "
+        "a target that upserts keeps one"
+    )
+
+
+def _given(part: str) -> str | None:
+    return None if part == NO_KEY else part
+
+
+def _is_none(error: Mapping[str, Any]) -> bool:
+    """Whether an error says that there is none: NO_ERROR, number 0, or the group OK, which is also spelled Ok.
+
+    A number or name of its own tells of an error in whatever group (the vendor's own samples have some in OK).
+    """
+    if (error.get("name") or "").strip().upper() == "NO_ERROR" or not error:
+        return True
+    number = error.get("id")
+    return (error.get("groupName") or "").strip().upper() == "OK" if number is None else number == 0
+
+
 def _explanation(status: Mapping[str, Any], error: Mapping[str, Any]) -> dict[str, Any]:
     """Return why it failed, and the codes where the error's text or name has them."""
-    if error.get("groupName") == "OK":
-        return {"reason": status.get("description")}
+    of_status = status.get("description") or status.get("name")
+    if _is_none(error):
+        return {"reason": of_status}
     name, text = error.get("name"), error.get("description")
     reply = smtp.parse(text, certain=True)
     match = _CODE_IN_NAME.search(name or "") if reply == smtp.NO_REPLY else None
@@ -85,4 +123,4 @@ def _explanation(status: Mapping[str, Any], error: Mapping[str, Any]) -> dict[st
         code, *parts = match.groups()
         reply = smtp.Reply(int(code), ".".join(parts) if None not in parts and parts[0] == code[0] else None)
     answer = text if match is None and reply.code is not None else None
-    return {"reason": text or name or status.get("description"), "smtp_response": answer, "reply": reply}
+    return {"reason": text or name or of_status, "smtp_response": answer, "reply": reply}

@@ -1,0 +1,83 @@
+"""JetEmail: one record per outbound mail, which changes as attempts, opens and clicks come in.
+
+https://jetemail.com/docs/api-reference/outbound/get-outbound-email-logs; `docs/providers/jetemail.md`
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import typing as th
+
+from tap_emaillogs.client import KeyAuth
+from tap_emaillogs.provider import Provider
+from tap_emaillogs.providers.jetemail.filters import FILTERS
+from tap_emaillogs.providers.jetemail.logs import OutboundLogs
+from tap_emaillogs.providers.jetemail.mapping import ATTEMPTS, READING, events, remark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tap_emaillogs.client import Auth
+    from tap_emaillogs.records import Record
+
+__all__ = ["ATTEMPTS", "PROVIDER", "READING"]
+
+
+class JetEmail(Provider):
+    """https://jetemail.com."""
+
+    name = "jetemail"
+    title = "JetEmail"
+    settings: ClassVar[tuple[th.Property[Any], ...]] = (
+        th.Property("api_key", th.StringType, secret=True, description="API key of the account (`api_…`)."),
+        th.Property("paging", th.StringType, allowed_values=["offset", "page"], description="How to page (offset)."),
+    )
+    request_filters = FILTERS
+    required: ClassVar[tuple[tuple[str, ...], ...]] = (("api_key",),)
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "base_url": "https://api.jetemail.com",
+        "paging": "offset",
+        "lookback_minutes": 60,
+        "revisit_minutes": [360, 1440, 4320],
+        "settle_minutes": 5,
+        "requests_per_minute": 240,
+        "page_size": 100,
+    }
+    streams = (OutboundLogs,)
+    event_sources = ("jetemail_outbound_logs",)
+    mappings = (ATTEMPTS, READING)
+
+    def checks(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Check the vendor's limits."""
+        return [("page_size", "must be at most 100")] if settings["page_size"] > 100 else []
+
+    def base_url(self, settings: Mapping[str, Any]) -> str:
+        """Return the API root."""
+        return str(settings["base_url"])
+
+    def auth(self, settings: Mapping[str, Any]) -> Auth:
+        """Send the key as a bearer token."""
+        return KeyAuth("Authorization", f"Bearer {settings['api_key']}")
+
+    def error_message(self, data: Any) -> str | None:
+        """Read `error` or `message`; in an answer with rows they would be no error."""
+        if not isinstance(data, dict) or (isinstance(data.get("data"), list) and data.get("success") is not False):
+            return None
+        message = data.get("error") or data.get("message")
+        if isinstance(message, dict):
+            message = message.get("message")
+        if message:
+            return str(message)
+        return "success is false" if data.get("success") is False else None
+
+    def events(self, stream: str, record: Record) -> Iterable[Record]:
+        """One event for each recipient's mail taken, and one per attempt, open and click."""
+        return events(self.name, stream, record)
+
+    def remark(self, stream: str, record: Record) -> str | None:  # noqa: ARG002 - there is one stream
+        """Tell of an outcome that no attempt shows."""
+        return remark(record)
+
+
+PROVIDER = JetEmail()

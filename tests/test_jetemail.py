@@ -1,0 +1,619 @@
+"""JetEmail: rows that move while pages are read, a cap told in many ways, events that never go, filters."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import (
+    NOW,
+    STREAMS,
+    Run,
+    Ticking,
+    asked,
+    assert_rows,
+    assert_tiles,
+    beginning,
+    config_of,
+    expected,
+    limit,
+    rows_of,
+    run,
+    upserted,
+)
+from sandbox.base import Life
+from sandbox.jetemail_data import TRANSITIONS
+from sandbox.jetemail_search import FILTERS
+from sandbox.server import Sandbox
+from tap_emaillogs.checks import mistakes
+from tap_emaillogs.errors import PagingLoop
+from tap_emaillogs.pagination import Page
+from tap_emaillogs.providers import PROVIDERS
+from tap_emaillogs.providers.jetemail import PROVIDER
+from tap_emaillogs.providers.jetemail.paging import AnchoredPaginator
+from tap_emaillogs.records import Normaliser
+from tap_emaillogs.stream import SCHEMAS
+from tap_emaillogs.tap import TapEmailLogs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    Play = Callable[..., Sandbox]
+
+STREAM, EVENTS = STREAMS["jetemail"], "email_events"
+COLUMNS = ("first_seen", "last_updated")
+
+
+def uids(found: Run) -> set[str]:
+    return {record["uid"] for record in found.records[STREAM]}
+
+
+def statuses(found: Run) -> set[str]:
+    return {row["status"] for row in found.windows(STREAM)}
+
+
+def later_runs(config: dict[str, Any], first: Run, clock: Ticking) -> list[Run]:
+    """Run on until every revisit age has passed."""
+    runs = [first]
+    for _ in range(3):
+        clock.pass_time(hours=30)
+        runs.append(run(config, state=runs[-1].state, clock=clock))
+    return runs
+
+
+# --- rows that move while pages are read
+
+UNKNOWN = [
+    {"filter_column": filtered, "sort_column": ordered, "unit": unit, "date_to_inclusive": inclusive}
+    for filtered, ordered, unit, inclusive in itertools.product(
+        COLUMNS, COLUMNS, ("seconds", "milliseconds"), (True, False)
+    )
+]
+every_unknown = pytest.mark.parametrize("options", UNKNOWN, ids=lambda options: "-".join(map(str, options.values())))
+both_pagings = pytest.mark.parametrize("paging", ["offset", "page"])
+
+
+@both_pagings
+@every_unknown
+def test_rows_touched_while_pages_are_read(play: Play, options: dict[str, Any], paging: str) -> None:
+    """One row changes before every other page: it moves to the end, or out of the window, and shifts the others."""
+    box = play(vendors=["jetemail"], options={"jetemail": {**options, "span_days": 2}})
+    before = {row["uid"]: row for row in rows_of(box, "jetemail")}
+    ordered = box.fault(vendor="jetemail", kind="change", after=2, every=2, times=-1, minutes_ago=0)
+    clock = Ticking()
+    config = config_of(box, "jetemail", paging=paging, page_size=20)
+    first = run(config, box=box, clock=clock)
+    after = {row["uid"]: row for row in rows_of(box, "jetemail")}
+    touched = {uid for uid, row in before.items() if after[uid] != row}
+    assert ordered.struck == (asked(first, "jetemail") - 1) // 2
+    assert len(touched) > 5
+    assert before.keys() - touched <= uids(first)
+    assert options["filter_column"] == "last_updated" or before.keys() == uids(first), "a touched row stays"
+    assert statuses(first) == {"complete"}
+    assert all(row["records"] >= row["reported_total"] for row in first.windows(STREAM))
+    assert_tiles(first.windows(STREAM), beginning("jetemail"), limit("jetemail"))
+    assert asked(first, "jetemail") <= 15 * 1.8, "the fewest are 15"
+    box.clear_faults()
+    assert_rows(box, later_runs(config, first, clock), "jetemail")
+
+
+@both_pagings
+def test_1500_rows_some_touched_lose_none(play: Play, paging: str) -> None:
+    """Seven were lost here, and the ledger said complete: rows that came twice made up the number."""
+    options = {"filter_column": "first_seen", "sort_column": "last_updated"}
+    box = play(vendors=["jetemail"], size=1500, options={"jetemail": options})
+    box.fault(vendor="jetemail", kind="change", after=2, every=2, times=-1, minutes_ago=0)
+    first = run(config_of(box, "jetemail", paging=paging), box=box)
+    (row,) = first.windows(STREAM)
+    assert len(uids(first)) == len(first.records[STREAM]) == 1500
+    assert (row["status"], row["records"], row["reported_total"]) == ("complete", 1500, 1500)
+    print(f"{paging}: {asked(first, 'jetemail')} requests for a minimum of 15")  # noqa: T201 - shown by -rP
+    assert asked(first, "jetemail") <= 22
+
+
+@both_pagings
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("page", [2, 3, 9])
+def test_a_row_leaves_and_another_comes_so_that_the_total_stays(
+    play: Play, column: str, paging: str, page: int
+) -> None:
+    """All rows between the two places shift; the one at the page's edge was lost until a revisit."""
+    box = play(vendors=["jetemail"], options={"jetemail": {"span_days": 2, "sort_column": column}})
+    vendor = box.vendor("jetemail")
+    (log,) = vendor.logs.values()
+    handle, calls = vendor.handle, []
+
+    def shifting(request: Any) -> Any:
+        calls.append(request)
+        if len(calls) == page:
+            oldest, newest = log.by(column)[3], log.by(column)[-3]
+            log.rows.remove(oldest)
+            log.add(log.history.message(newest.at)[0])
+        return handle(request)
+
+    vendor.handle = shifting
+    before = {row["uid"] for row in rows_of(box, "jetemail")}
+    first = run(config_of(box, "jetemail", page_size=20, paging=paging), box=box)
+    gone = before - {row["uid"] for row in rows_of(box, "jetemail")}
+    assert len(gone) == 1
+    assert before - gone <= uids(first)
+    assert statuses(first) == {"complete"}
+    assert asked(first, "jetemail") < 30
+
+
+@both_pagings
+@pytest.mark.parametrize("filtered", COLUMNS)
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_of_one_moment_in_any_order(play: Play, filtered: str, paging: str, seed: int) -> None:
+    """Bursts of 30 rows a second, in another order in each answer, while rows are touched: all there, or told."""
+    options = {"filter_column": filtered, "sort_column": "first_seen", "ties": "shuffled", "span_days": 2}
+    box = play(vendors=["jetemail"], size=60, seed=seed, options={"jetemail": options})
+    vendor = box.vendor("jetemail")
+    (log,) = vendor.logs.values()
+    for hours in range(2, 12):
+        at = int((NOW - timedelta(hours=hours)).timestamp() * 1000)
+        for _ in range(30):
+            log.add(log.history.message(at)[0])
+    box.fault(vendor="jetemail", kind="change", after=2, every=3, times=-1, minutes_ago=0)
+    before = {row["uid"]: row for row in rows_of(box, "jetemail")}
+    first = run(config_of(box, "jetemail", page_size=20, paging=paging), box=box)
+    after = {row["uid"]: row for row in rows_of(box, "jetemail")}
+    lost = {uid for uid, row in before.items() if after[uid] == row} - uids(first)
+    told = sum(row["status"] != "complete" for row in first.windows(STREAM))
+    assert not lost or told
+    assert asked(first, "jetemail") < 400
+
+
+@dataclass
+class Server:
+    """Rows in the order of their moments; `ties` shuffles those of one moment in each answer."""
+
+    rows: list[dict[str, int]]
+    chance: random.Random
+    ties: bool
+    most: int
+    clock: int = 1000
+    left: set[int] = field(default_factory=set)
+
+    def answer(self, start: int, limit: int) -> Page:
+        place = {row["uid"]: self.chance.random() if self.ties else row["uid"] for row in self.rows}
+        ordered = sorted(self.rows, key=lambda row: (row["at"], place[row["uid"]]))
+        page = [dict(row) for row in ordered[start : start + min(limit, self.most)]]
+        return Page(page, len(ordered), more=start + len(page) < len(ordered))
+
+    def happen(self, what: str) -> None:
+        row = self.chance.choice(self.rows)
+        self.clock += 1
+        if what == "touch":
+            row["at"] = self.clock
+        elif what == "leave":
+            self.rows.remove(row)
+            self.left.add(row["uid"])
+        elif what == "come":
+            self.rows.append({"uid": self.clock, "at": self.chance.randrange(self.clock)})
+
+
+@given(
+    st.integers(1, 300),
+    st.sampled_from([1, 5, 12, 20, 100]),
+    st.booleans(),
+    st.lists(st.lists(st.sampled_from(["touch", "leave", "come"]), max_size=3), max_size=40),
+    st.sampled_from([0, 0, 15]),
+    st.randoms(use_true_random=False),
+)
+def test_anchored_pages_show_every_row_that_stays(  # noqa: PLR0917 - drawn values
+    count: int, size: int, numbered: bool, changes: list[list[str]], most: int, chance: random.Random
+) -> None:
+    server = Server([{"uid": uid, "at": chance.randrange(500)} for uid in range(count)], chance, False, most or size)
+    paginator = AnchoredPaginator(size, ("at",), numbered=numbered)
+    shown: set[int] = set()
+    requests = 0
+    try:
+        while not paginator.finished:
+            start, limit_ = paginator.current_value
+            assert limit_ <= size
+            assert not numbered or start % limit_ == 0
+            page = server.answer(start, limit_)
+            count_before = paginator.count
+            paginator.advance(page)
+            if paginator.count > count_before:
+                shown.update(row["uid"] for row in page.rows)
+            requests += 1
+            for what in changes.pop() if changes else []:
+                if server.rows:
+                    server.happen(what)
+    except PagingLoop:
+        return  # the window is read again
+    assert requests < 700
+    if paginator.anchored:
+        assert set(range(count)) - server.left <= shown
+
+
+def test_quiet_pages_cost_hardly_more_than_the_fewest() -> None:
+    for numbered, most in ((False, 21), (True, 24)):
+        server = Server([{"uid": uid, "at": uid // 3} for uid in range(2000)], random.Random(1), True, 100)
+        paginator, requests = AnchoredPaginator(100, ("at",), numbered=numbered), 0
+        while not paginator.finished:
+            paginator.advance(server.answer(*paginator.current_value))
+            requests += 1
+        assert requests <= most
+
+
+# --- the cap and its flag
+
+CONSTANT = [
+    {"flag": "always", "max_count_limit": 10_000, "max_shown": shown, "past_limit": past}
+    for shown, past in itertools.product((True, False), ("empty", "error"))
+]
+
+
+@pytest.mark.parametrize("options", CONSTANT)
+@pytest.mark.parametrize("size", [0, 5, 300])
+def test_a_flag_that_is_always_up(play: Play, options: dict[str, Any], size: int) -> None:
+    """An account without a row cost 1,199 requests, and every second of it was called truncated."""
+    box = play(vendors=["jetemail"], size=size, options={"jetemail": {**options, "span_days": 5}})
+    found = run(config_of(box, "jetemail"), box=box)
+    assert statuses(found) == {"complete"}
+    assert_rows(box, found, "jetemail")
+    assert not found.lines("WARNING")
+    print(f"{size} rows, {options}: {asked(found, 'jetemail')} requests")  # noqa: T201 - shown by -rP
+    assert asked(found, "jetemail") <= (1 if size < 100 else 4 if options["max_shown"] else 6)
+
+
+@both_pagings
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("past", ["empty", "error"])
+@pytest.mark.parametrize("flag", ["cut", "always"])
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_cap_however_it_is_told(  # noqa: PLR0917 - crossed
+    play: Play, shown: bool, flag: str, past: str, column: str, paging: str
+) -> None:
+    options = {"max_count_limit": 100, "flag": flag, "max_shown": shown, "past_limit": past, "sort_column": column}
+    box = play(vendors=["jetemail"], size=700, options={"jetemail": {**options, "span_days": 5}})
+    found = run(config_of(box, "jetemail", page_size=20, paging=paging), box=box)
+    assert statuses(found) == {"complete"}
+    assert_rows(box, found, "jetemail")
+    print(f"{flag}, {shown}: {asked(found, 'jetemail')} requests for a minimum of 35")  # noqa: T201 - shown by -rP
+    assert asked(found, "jetemail") <= 35 * 2
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_6000_rows_under_a_cap(play: Play, shown: bool) -> None:
+    options = {"max_count_limit": 1000, "max_shown": shown}
+    box = play(vendors=["jetemail"], size=6000, options={"jetemail": options})
+    found = run(config_of(box, "jetemail"), box=box, checked=False)
+    assert_rows(box, found, "jetemail")
+    print(f"{asked(found, 'jetemail')} requests for a minimum of 60")  # noqa: T201 - shown by -rP
+    assert asked(found, "jetemail") <= 76
+
+
+# --- events
+
+
+def row(*kinds: str | tuple[str, str], **more: Any) -> dict[str, Any]:
+    """Return a row with an attempt per kind, each a second after the other; (kind, receiver) names its receiver."""
+    attempts = [
+        {"action": kind, "date": 1_700_000_000 + number, "receiver": receiver, "response": f"250 2.0.0 {kind}"}
+        for number, (kind, receiver) in enumerate(
+            (kind, "a@b.example") if isinstance(kind, str) else kind for kind in kinds
+        )
+    ]
+    first = {"uid": "u", "first_seen": 1_700_000_000, "receiver": "a@b.example"}
+    return {**first, "delivery_attempts": attempts, **more}
+
+
+def record(given_row: dict[str, Any]) -> dict[str, Any]:
+    return {**Normaliser(SCHEMAS.get_schema(STREAM), ("account",))(given_row), "account": "default"}
+
+
+def events(given_row: dict[str, Any]) -> list[dict[str, Any]]:
+    found = list(PROVIDER.events(STREAM, record(given_row)))
+    assert len({event["event_id"] for event in found}) == len(found)
+    return found
+
+
+def queued(given_row: dict[str, Any]) -> list[dict[str, Any]]:
+    return [event for event in events(given_row) if event["event_type"] == "queued"]
+
+
+@pytest.mark.parametrize(
+    "given_row",
+    [
+        row(),
+        row(delivery_attempts=None),
+        row("QUEUED"),
+        row("QUEUED", "DEFERRED", "ACCEPTED", opens=[{"date": 1_700_000_100}]),
+        row("BOUNCED_HARD", delivery_status="bounced", bounce_reason="no"),
+        row(delivery_status="delivered", final_response="250 ok"),
+        row(receiver=None, to_address=None),
+        row(receiver=None, to_address="a@b.example"),
+        row("ACCEPTED", receiver="A@B.example"),
+    ],
+)
+def test_one_queued_event_whatever_came_of_the_mail(given_row: dict[str, Any]) -> None:
+    (event,) = queued(given_row)
+    assert event["event_id"] == queued(row())[0]["event_id"]
+    assert (event["event_at"], event["provider_event"]) == ("2023-11-14T22:13:20Z", None)
+
+
+def test_a_waiting_attempt_is_no_event_of_its_own() -> None:
+    found = events(row("QUEUED", "DEFERRED", "ACCEPTED"))
+    assert [event["event_type"] for event in found] == ["queued", "deferred", "delivered"]
+
+
+def test_each_receiver_has_its_queued_event() -> None:
+    found = queued(row("QUEUED", ("ACCEPTED", "c@d.example"), ("DEFERRED", "C@d.example"), ("QUEUED", "e@f.example")))
+    assert [event["recipient"] for event in found] == ["a@b.example", "c@d.example", "e@f.example"]
+    assert [event["recipient_domain"] for event in found] == ["b.example", "d.example", "f.example"]
+    assert len({event["event_at"] for event in found}) == 1
+
+
+def test_a_recipient_told_late_changes_no_id() -> None:
+    """First nobody, then the header's address, then the envelope's, which an attempt names too."""
+    versions = [
+        row(receiver=None),
+        row(receiver=None, to_address="team@b.example"),
+        row("DEFERRED", receiver=None, to_address="team@b.example"),
+        row("DEFERRED", to_address="team@b.example"),
+        row("DEFERRED", ("ACCEPTED", "c@d.example"), to_address="team@b.example"),
+    ]
+    ids = [[event["event_id"] for event in queued(version)] for version in versions]
+    assert [len(found) for found in ids] == [1, 1, 1, 1, 2]
+    assert all(found[0] == ids[0][0] for found in ids)
+    assert [event["recipient"] for event in queued(versions[-1])] == ["a@b.example", "c@d.example"]
+
+
+_KINDS = [kind for kind in TRANSITIONS if kind not in {"", "open", "click"}]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(_KINDS), st.sampled_from(["a@b.example", "A@b.example", "c@d.example", None]))),
+    st.lists(st.integers(1_700_000_000, 1_700_000_002), max_size=4),
+    st.lists(st.integers(1_700_000_000, 1_700_000_002), max_size=4),
+    st.sampled_from([None, "a@b.example", "x@y.example"]),
+    st.data(),
+)
+def test_what_a_row_gave_it_gives_for_ever(
+    kinds: list[tuple[str, str]], opens: list[int], clicks: list[int], receiver: str | None, data: st.DataObject
+) -> None:
+    late = row(
+        *kinds,
+        receiver=receiver,
+        opens=[{"date": at} for at in opens],
+        clicks=[{"date": at, "original_url": "https://a.example"} for at in clicks],
+        bounce_reason="latest",
+    )
+    chosen = {
+        name: data.draw(st.lists(st.sampled_from(late[name]), unique_by=id) if late[name] else st.just([]))
+        for name in ("delivery_attempts", "opens", "clicks")
+    }
+    early = {**late, **chosen, "receiver": data.draw(st.sampled_from([None, receiver])), "bounce_reason": None}
+    table = {event["event_id"]: event for event in events(early)}
+    last = {event["event_id"]: event for event in events(late)}
+    assert table.keys() <= last.keys()
+    assert {**table, **last} == last
+
+
+@pytest.mark.parametrize(
+    ("given_row", "tells"),
+    [
+        (row(), False),
+        (row(final_response="250 ok"), True),
+        (row(bounce_reason="no such user"), True),
+        (row(delivery_status="delivered"), True),
+        (row(delivery_status="bounced", bounce_reason="no"), True),
+        (row(delivery_status="queued_pending"), False),
+        (row("QUEUED", delivery_status="queued_pending", final_response="250 queued"), False),
+        (row("QUEUED", final_response="250 queued"), False),
+        (row("QUEUED", "DEFERRED", delivery_status="delivered"), True),
+        (row("DEFERRED", delivery_status="DEFERRED", final_response="421 later"), False),
+        (row("DEFERRED", "ACCEPTED", delivery_status="delivered", final_response="250 ok"), False),
+    ],
+)
+def test_an_outcome_that_no_attempt_shows_is_remarked(given_row: dict[str, Any], tells: bool) -> None:
+    assert (PROVIDER.remark(STREAM, record(given_row)) is not None) == tells
+
+
+def event_counts(found: Run | Iterable[Run]) -> Counter[str]:
+    return Counter(event["event_type"] for event in upserted(found, EVENTS).values())
+
+
+@pytest.mark.parametrize("attempts", ["shown", "missing"])
+@pytest.mark.parametrize("receivers", [1, 3])
+@pytest.mark.parametrize("unit", ["seconds", "milliseconds"])
+def test_events_of_rows_as_clients_have_seen_them(play: Play, attempts: str, receivers: int, unit: str) -> None:
+    options = {"attempts": attempts, "receivers": receivers, "unit": unit}
+    box = play(vendors=["jetemail"], options={"jetemail": options})
+    found = run(config_of(box, "jetemail"))
+    assert_rows(box, found, "jetemail")
+    (truth,) = box.vendor("jetemail").truth().values()
+    assert event_counts(found) == truth["email_events"]
+    mails = {event["provider_event_id"] for event in found.records[EVENTS] if event["event_type"] == "queued"}
+    assert len(mails) == 300
+    remarks = [line for line in found.lines("WARNING") if "no event" in line]
+    assert len(remarks) == (attempts == "missing")
+    waiting = sum(row.get("delivery_status") == "queued_pending" for row in rows_of(box, "jetemail"))
+    assert all(f"({300 - waiting} records)" in line for line in remarks)
+
+
+# --- lives: read early, change, read again
+
+
+def lives(chance: random.Random, count: int) -> list[Life]:
+    """Draw lives that take every documented way."""
+    found = []
+    for _ in range(count):
+        steps, state = [], ""
+        while TRANSITIONS[state] and len(steps) < 6:
+            state = chance.choice(TRANSITIONS[state])
+            steps.append((timedelta(minutes=chance.choice([0, 1, 7, 60, 200])), state))
+        found.append(Life(NOW + timedelta(minutes=chance.randrange(240)), tuple(steps)))
+    return found
+
+
+def tables(runs: Sequence[Run]) -> dict[str, Any]:
+    return {stream: upserted(runs, stream) for stream in (STREAM, EVENTS)}
+
+
+def killed(found: Run, chance: random.Random) -> Run:
+    """Return a run as it is after a kill: up to some STATE, and a bit of what came after it."""
+    place = chance.choice(found.states).place
+    return Run(0, "", found.messages[: place + 1])
+
+
+def with_tail(found: Run, cut: Run, chance: random.Random) -> Run:
+    """Return what a target may have of a killed run: records behind the last STATE, too."""
+    size = len(cut.messages)
+    return Run(0, "", found.messages[: chance.randint(size, len(found.messages))])
+
+
+@both_pagings
+@pytest.mark.parametrize("seed", range(3))
+@every_unknown
+def test_reading_while_rows_change_ends_as_reading_once(
+    play: Play, options: dict[str, Any], seed: int, paging: str
+) -> None:
+    if (options["unit"] == "seconds") == options["date_to_inclusive"] and seed:
+        pytest.skip("one seed will do")
+    chance = random.Random(seed)
+    played = lives(chance, 40)
+    shown = {"receivers": chance.choice([1, 2]), "attempts": chance.choice(["shown", "missing"])}
+    settings = {"page_size": 15, "paging": paging}
+
+    def box_at(clock: Ticking) -> Sandbox:
+        box = play(vendors=["jetemail"], size=0, now=clock.now, live=True, options={"jetemail": {**options, **shown}})
+        box.vendor("jetemail").live(played)
+        return box
+
+    clock = Ticking()
+    box = box_at(clock)
+    runs: list[Run] = []
+    state: dict[str, Any] = {}
+    for hours in (0.5, 1, 1, 2, 5, 20, 40, 80):
+        clock.pass_time(hours=hours)
+        found = run(config_of(box, "jetemail", **settings), state=state, clock=clock)
+        assert found.status == 0, found.stderr
+        cut = killed(found, chance) if chance.random() < 0.5 and found.states else found
+        state = cut.state
+        runs.append(with_tail(found, cut, chance))
+    runs.append(run(config_of(box, "jetemail", **settings), state=state, clock=clock))
+
+    late_clock = Ticking(clock.now())
+    late_box = box_at(late_clock)
+    late = run(config_of(late_box, "jetemail", **settings), clock=late_clock)
+    assert tables(runs) == tables([late])
+    assert_rows(box, runs, "jetemail")
+    (truth,) = box.vendor("jetemail").truth().values()
+    assert event_counts(runs) == truth["email_events"]
+    assert event_counts(runs)["queued"] >= 40
+
+
+def test_a_life_is_the_same_whenever_it_is_looked_at(play: Play) -> None:
+    played = lives(random.Random(9), 20)
+    rows = []
+    for hours in (48, 900):
+        clock = Ticking()
+        box = play(vendors=["jetemail"], size=0, now=clock.now, live=True)
+        box.vendor("jetemail").live(played[:7])
+        box.vendor("jetemail").live(played[7:])
+        for _ in range(3):
+            clock.pass_time(hours=hours)
+            box.vendor("jetemail").rows()
+        rows.append(box.vendor("jetemail").rows())
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == 20
+
+
+# --- filters
+
+ALLOWED: dict[str, tuple[Any, Callable[[dict[str, Any]], bool]]] = {
+    "id": ("00000003", lambda row: row["id"] == "00000003"),
+    "from_address": ("billing@shop.example", lambda row: row["from_address"] == "billing@shop.example"),
+    "transtype": ("api", lambda row: row["transtype"] == "api"),
+    "rule_id": ("rule-7", lambda row: row["rule_id"] == "rule-7"),
+    "subject": ("welcome", lambda row: "welcome" in row["subject"].lower()),
+    "headerFrom": ("news@xn--mnchen-3ya.example", lambda row: "news@" in row["headerFrom"]),
+    "action": ("BOUNCED_HARD", lambda row: any(a["action"] == "BOUNCED_HARD" for a in row["delivery_attempts"])),
+    "ip": ("192.0.2.17", lambda row: any(a["ip"] == "192.0.2.17" for a in row["delivery_attempts"])),
+    "protocol": ("smtp", lambda row: bool(row["delivery_attempts"])),
+    "host": ("out3.jetemail.example", lambda row: any("out3." in a["host"] for a in row["delivery_attempts"])),
+    "search": ("WELCOME", lambda row: "welcome" in row["subject"].lower()),
+    "src": ("203.0.113.9", lambda _: True),
+    "originhost": ("app-2", lambda _: False),
+}
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Sandbox]:
+    with Sandbox(size=300, now=NOW, vendors=["jetemail"]) as box:
+        yield box
+
+
+@pytest.mark.parametrize("name", list(ALLOWED))
+def test_a_filter_is_sent_and_told(shared: Sandbox, name: str) -> None:
+    value, keeps = ALLOWED[name]
+    found = run(config_of(shared, "jetemail", filters={name: value}, page_size=40), box=shared)
+    wanted = [expected("jetemail", row) for row in shared.vendor("jetemail").rows() if keeps(row)]
+    assert_rows(shared, found, "jetemail", rows=wanted)
+    assert {row["filter"] for row in found.windows(STREAM)} == {json.dumps({name: value})}
+
+
+@pytest.mark.parametrize(("name", "share"), [("zone", 2), ("interface", 3), ("md5", 300)])
+def test_a_filter_by_a_column_that_is_not_shown(shared: Sandbox, name: str, share: int) -> None:
+    (log,) = shared.vendor("jetemail").logs.values()
+    value = log.rows[0].hidden()[name]
+    found = run(config_of(shared, "jetemail", filters={name: value}))
+    assert len(found.records[STREAM]) == 300 // share
+
+
+def test_several_filters_at_once_and_both_streams(shared: Sandbox) -> None:
+    filters = {"transtype": "api", "from_address": "billing@shop.example"}
+    found = run(config_of(shared, "jetemail", filters=filters), box=shared)
+    wanted = {row["uid"] for row in shared.vendor("jetemail").rows() if filters.items() <= row.items()}
+    assert uids(found) == wanted
+    assert {event["provider_event_id"] for event in found.records[EVENTS]} == wanted
+    assert all(request.query["transtype"] == ["api"] for request in found.requests)
+
+
+@pytest.mark.parametrize(
+    ("filters", "words"),
+    [
+        ({"action": "OPEN"}, "jetemail.filters.action must be one of ACCEPTED, REJECTED,"),
+        ({"protocol": "SMTP"}, "jetemail.filters.protocol must be one of smtp, http, https"),
+        ({"transtype": "ESMTP"}, "jetemail.filters.transtype must be one of smtp, http, api"),
+        ({"uid": "a b"}, "jetemail.filters.uid has not the form"),
+        ({"uid": "a" * 101}, "jetemail.filters.uid has not the form"),
+        ({"ip": "300.1.1.1"}, "jetemail.filters.ip has not the form"),
+        ({"ip": "::1"}, "jetemail.filters.ip has not the form"),
+        ({"md5": "abc"}, "jetemail.filters.md5 has not the form"),
+        ({"to_address": "somebody"}, "jetemail.filters.to_address must be an e-mail address"),
+        ({"user": "somebody"}, "jetemail.filters.user must be an e-mail address"),
+        ({"zone": "z" * 51}, "jetemail.filters.zone must be at most 50 characters long"),
+        ({"search": "z" * 201}, "jetemail.filters.search must be at most 200 characters long"),
+        ({"response": "z" * 501}, "jetemail.filters.response must be at most 500 characters long"),
+        ({"subject": 5}, "jetemail.filters.subject must be text, not a whole number"),
+        *(
+            ({name: 5}, f"jetemail.filters.{name} is no setting of this tap")
+            for name in ("date_from", "date_to", "from", "to", "limit", "page", "offset", "sort_by", "sort_order")
+        ),
+    ],
+)
+def test_a_filter_is_checked_as_the_page_says(filters: dict[str, Any], words: str) -> None:
+    config = {"jetemail": {"api_key": "api_k", "filters": filters}}
+    (found,) = mistakes(config, TapEmailLogs.config_jsonschema, PROVIDERS)
+    assert found.startswith(words)
+
+
+def test_every_filter_of_the_page_can_be_set() -> None:
+    names = {prop.name for prop in PROVIDER.request_filters}
+    assert names == FILTERS
+    assert len(names) == 22
