@@ -33,6 +33,7 @@ class Fault:
         times: How often it strikes; -1 is forever.
         after: Matching requests that pass first.
         every: Of those that follow, strike the first and then each n-th.
+        each: Count each request (its path, query and body) for itself, so that who else asks makes no difference.
         seconds: Wait before the answer, with any kind.
     """
 
@@ -44,6 +45,7 @@ class Fault:
     times: int = 1
     after: int = 0
     every: int = 1
+    each: bool = False
     status: int = 503
     retry_after: float | None = None
     body: Any = None
@@ -51,7 +53,7 @@ class Fault:
     location: str = "http://127.0.0.1:9/elsewhere"
     count: int = 1
     minutes_ago: float = 30
-    seen: int = field(default=0, init=False)
+    seen: dict[str, int] = field(default_factory=dict, init=False)
     struck: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -90,8 +92,9 @@ class Faults:
                     or (fault.account is not None and fault.account not in names)
                 ):
                     continue
-                turn = fault.seen - fault.after
-                fault.seen += 1
+                request = f"{path}\n{text}" if fault.each else ""
+                turn = fault.seen.get(request, 0) - fault.after
+                fault.seen[request] = fault.seen.get(request, 0) + 1
                 if turn >= 0 and turn % fault.every == 0 and fault.times not in (0, fault.struck):
                     fault.struck += 1
                     return fault

@@ -13,25 +13,20 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sandbox.base import MINUTE, Refused, Request, Response, Vendor, World
-from sandbox.zeptomail_data import AGENTS, COLUMNS, FLAGS, KINDS, MAIL_LOGS, Book
+from sandbox.zeptomail_data import AGENTS, COLUMNS, KINDS, MAIL_LOGS, Book
 from sandbox.zeptomail_emails import EMAIL_PARAMETERS, detail, nested, page
 from sandbox.zeptomail_files import Shape
 from sandbox.zeptomail_jobs import PARAMETERS, Job, parse_date
+from sandbox.zeptomail_mail import EVENTS, FLAGS, TRANSITIONS, told
 from sandbox.zoho import Tokens
 
 if TYPE_CHECKING:
-    from sandbox.base import Account
+    from collections.abc import Iterable
+
+    from sandbox.base import Account, Life
 
 _TOKEN = "/oauth/v2/token"  # noqa: S105 - a path
 _EXPORTS = re.compile(r"/v1\.1/([\w-]+)/exports(?:/([\w-]+)/download)?")
-_EVENTS = {
-    "delivered": "delivered",
-    "soft bounce": "bounced",
-    "hard bounce": "bounced",
-    "process failed": "failed",
-    "sent": "sent",
-    "processed": "queued",
-}
 _STREAMS = dict(
     zip(KINDS, ("zeptomail_mail_logs", "zeptomail_activity_logs", "zeptomail_suppression_list"), strict=True)
 )
@@ -75,9 +70,22 @@ class ZeptoMail(Vendor):
         "email_status": "real",  # processed: what the list says unless it is filtered by an outcome
         "email_limit": 100,  # largest limit
         "empty_as_list": True,  # empty objects come as []
+        "several_recipients": 0,  # every n-th mail has two, of which every other one's statuses differ
+        "rows_per": "recipient",  # of a file: recipient, mail, or event (a row for each status a mail has had)
+        "hide_columns": ("Status Time",),  # of the file
+        "file_dates": "page",  # how files write times: page, iso, numeric or none
+        "file_timezone": None,  # of the files' times, where that is not the account's
+        "omitted_flags": "all",  # what a request without is_delivered, is_sb, … gets: all, or none of these kinds
+        "list_answer": "list",  # what data is in the list of exports: list or object
+        "echo": "page",  # how search_query repeats the dates: a name in zeptomail_jobs.ECHOES, or none
+        "echo_filters": {},  # what else it shows
+        "misread_minutes": 0,  # the dates of an export are understood so much later
+        "ignore_dates": False,  # an export holds everything, whatever its dates
         "big_export_rows": 0,  # mail-logs has so many rows, made on the spot
         **{field.name: field.default for field in fields(Shape)},
     }
+
+    transitions: ClassVar[dict[str, tuple[str, ...]]] = TRANSITIONS
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -142,7 +150,10 @@ class ZeptoMail(Vendor):
                 for job in jobs:
                     job.polls += 1
                     job.look(self.world.now())
-                return Response(body={"data": [job.listed() for job in reversed(jobs)], "status": "success"})
+                listed: Any = [job.listed() for job in reversed(jobs)]
+                if account.options["list_answer"] == "object":
+                    listed = {"exports": listed, "count": len(listed)}
+                return Response(body={"data": listed, "status": "success"})
             case "GET", True:
                 self._allow(account, "Zeptomail.Exports", "READ")
                 self.single(request, ())
@@ -179,7 +190,9 @@ class ZeptoMail(Vendor):
         query = {name: value for name, value in body.items() if name != "password"}
         if agent := query.get("mailagent_key"):
             query["mailagent_key"] = self._agent(agent)
-        span = self._span(query, account, account.options["date_format"])
+        understood = round(account.options["misread_minutes"] * MINUTE)
+        start, end = self._span(query, account, account.options["date_format"])
+        span = start + understood, end + understood
         jobs = self._jobs[account.key]
         password = body.get("password", "")
         job = Job(len(jobs), kind, query, password, self.world.now(), span, self.books[account.key])
@@ -268,7 +281,8 @@ class ZeptoMail(Vendor):
         if stream == "zeptomail_emails":
             return [nested(book, mail, mail.status(book.seen_ms())) for mail in book.visible()]
         kind = next((kind for kind, name in _STREAMS.items() if name == stream), MAIL_LOGS)
-        return [dict(zip(COLUMNS[kind], cells, strict=True)) for cells in book.table(kind)]
+        shown = book.shown(kind)
+        return [{COLUMNS[kind][place]: cells[place] for place in shown} for cells in book.table(kind)]
 
     def late(self, count: int = 1, minutes_ago: float = 30, key: str | None = None) -> int:
         at = self.world.now_ms() - round(minutes_ago * MINUTE)
@@ -276,25 +290,43 @@ class ZeptoMail(Vendor):
         return count
 
     def change(self, count: int = 1, minutes_ago: float = 0, key: str | None = None) -> int:
-        """Let unfinished mails be delivered, the youngest of that age first: their rows change, and the rows' keys."""
+        """Let unfinished mails be delivered, the youngest of that age first: their rows change."""
         before = self.world.now_ms() - round(minutes_ago * MINUTE)
         return self.books[self.account(key).key].change(count, before)
+
+    def live(self, lives: Iterable[Life], key: str | None = None) -> None:
+        self.books[self.account(key).key].live(lives)
 
     def truth(self) -> dict[str, Any]:
         """Count per account; `email_events` are those of the mail logs."""
         return {account.label: self._truth(account) for account in self.accounts.values()}
 
     def _truth(self, account: Account) -> dict[str, Any]:
-        book, status = self.books[account.key], COLUMNS[MAIL_LOGS].index("Status")
-        events: Counter[str] = Counter()
-        streams = dict.fromkeys(_STREAMS.values(), 0)
-        for cells in book.table(MAIL_LOGS):
-            events[_EVENTS[cells[status]]] += 1
-        for kind, name in _STREAMS.items():
-            streams[name] = events.total() if kind == MAIL_LOGS else sum(1 for _ in book.table(kind))
+        book = self.books[account.key]
+        streams = {name: sum(1 for _ in book.table(kind)) for kind, name in _STREAMS.items()}
+        events = self._events_of(account)
         streams["zeptomail_emails"] = len(book.visible())
         jobs = 2 + max(1, account.options["polls"])
         return self.summary(streams, events, requests=1 + len(KINDS) * jobs)
+
+    def _events_of(self, account: Account) -> Counter[str]:
+        """Count the events of the mail logs as they are now."""
+        book, now, rows_per = self.books[account.key], self.world.data_ms(), account.options["rows_per"]
+        events: Counter[str] = Counter()
+        if book.big:
+            place = COLUMNS[MAIL_LOGS].index("Status")
+            statuses = Counter(cells[place] for cells in book.table(MAIL_LOGS))
+            events["queued"] = statuses.total()
+            events.update({EVENTS[status]: count for status, count in statuses.items() if status in EVENTS})
+            return events
+        referred = not {"Email Reference", "Message Id", "Request Id"} <= set(account.options["hide_columns"])
+        for mail in book.visible():
+            rows = list(told(mail, now, rows_per))
+            for recipient, _, status in rows:
+                events[EVENTS.get(status, "")] += len(mail.to) if recipient is None else 1
+            events["queued"] += len(mail.to) if referred or rows_per == "mail" else len(rows)
+        del events[""]
+        return events
 
     def config(self, origin: str) -> dict[str, Any]:
         common = {"accounts_url": f"{origin}/{self.name}", "poll_seconds": 0.05}

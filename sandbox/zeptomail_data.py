@@ -2,61 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sandbox import data
 from sandbox.base import DAY, MINUTE, SECOND, from_ms
+from sandbox.zeptomail_mail import BOUNCES, OUTCOMES, Mail, lived, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from sandbox.base import Account, World
+    from sandbox.base import Account, Life, World
 
 MAIL_LOGS, ACTIVITY_LOGS, SUPPRESSION_LIST = KINDS = ("mail-logs", "activity-logs", "suppression-list")
 COLUMNS = {
     MAIL_LOGS: (
         *("Request Id", "Email Reference", "Message Id", "From", "To", "Cc", "Bcc", "Subject", "Status"),
         *("Bounce Category", "Bounce Reason", "Processed Time", "Sent Time", "Mail Agent", "Client Reference"),
+        "Status Time",
     ),
     ACTIVITY_LOGS: ("Entity", "Action", "Details", "Modified By", "IP Address", "Modified Time"),
     SUPPRESSION_LIST: ("Suppression Type", "Suppressed Value", "Action", "Reason", "Added By", "Added Time"),
 }
 AGENTS = {"1bc8a7c7c719f435": "agent-1", "2cd9b8d8d82a0546": "Newsletter ä"}
-OUTCOMES = ("delivered", "soft bounce", "hard bounce", "process failed", "sent", "processed")
-FLAGS = {
-    "is_delivered": "delivered",
-    "is_sb": "soft bounce",
-    "is_hb": "hard bounce",
-    "is_mailfailure": "process failed",
-}
 _WEIGHTS = (78, 5, 5, 3, 6, 3)
-BOUNCES = {
-    "soft bounce": ("Mailbox full", data.SOFT),
-    "hard bounce": ("Invalid recipient", data.HARD),
-    "process failed": ("Invalid DNS", "The domain's records do not verify"),
-}
-
-
-@dataclass(slots=True)
-class Mail:
-    """One mail to one recipient; it is `processed` until `done_ms`."""
-
-    number: int
-    at_ms: int
-    done_ms: int
-    outcome: str
-    to: data.Person
-    sender: str
-    subject: str
-    agent: str
-    copies: str
-    client_reference: str
-
-    def status(self, now_ms: int) -> str:
-        return self.outcome if self.done_ms <= now_ms else "processed"
+_FORMS = {"page": "%d %b %Y %I:%M %p", "iso": "%Y-%m-%dT%H:%M:%S%z", "numeric": "%d/%m/%Y %I:%M %p"}
+"""How the files write times, by the option `file_dates`; the first is that of the page's sample."""
 
 
 class Book:
@@ -92,15 +64,20 @@ class Book:
         """Let mails appear whose outcome is known, with a time in the past."""
         for _ in range(count):
             mail = self._mail(len(self.mails), at_ms)
-            mail.done_ms = at_ms
+            mail.steps = [(at_ms, status) for _, status in mail.steps]
             self.mails.append(mail)
+
+    def live(self, lives: Iterable[Life]) -> None:
+        """Plan further mails and all that becomes of them."""
+        for life in lives:
+            self.mails.append(lived(self._mail(len(self.mails), 0), life))
 
     def change(self, count: int, before_ms: int) -> int:
         """Let the youngest mails up to `before_ms` that are not at their end reach it: they are delivered."""
         now, changed = self.seen_ms(), 0
         for mail in sorted(self.visible(), key=lambda mail: -mail.at_ms):
-            if changed < count and mail.at_ms <= before_ms and mail.status(now) in ("processed", "sent"):
-                mail.outcome, mail.done_ms = "delivered", before_ms
+            if changed < count and mail.at_ms <= before_ms and mail.status(now) in ("queued", "processed", "sent"):
+                mail.change(before_ms, "delivered")
                 changed += 1
         return changed
 
@@ -116,7 +93,8 @@ class Book:
         if kind == MAIL_LOGS and self.big:
             yield from self._big(start_ms, end_ms)
         elif kind == MAIL_LOGS:
-            yield from (self.cells(mail) for mail in self.visible() if start_ms <= mail.at_ms < end_ms)
+            mails = (mail for mail in self.visible() if start_ms <= mail.at_ms < end_ms)
+            yield from (cells for mail in mails for cells in self.cells(mail))
         else:
             old, now = self._kept()
             rows = self._activities if kind == ACTIVITY_LOGS else self._suppressions
@@ -127,38 +105,57 @@ class Book:
         now = self.seen_ms()
         return now - round(self.account.options["history_days"] * DAY), now
 
+    def shown(self, kind: str) -> list[int]:
+        """Return which of the `COLUMNS` a file has, by their places."""
+        hidden = set(self.account.options["hide_columns"])
+        return [place for place, name in enumerate(COLUMNS[kind]) if name not in hidden]
+
     def stamp(self, ms: int) -> str:
         """Write a time as ZeptoMail does: `19 Jul 2025 09:00 AM`, in the account's zone and without saying so."""
-        return datetime.fromtimestamp(ms / 1000, self.zone).strftime("%d %b %Y %I:%M %p")
+        return datetime.fromtimestamp(ms / 1000, self.zone).strftime(_FORMS["page"])
+
+    def file_stamp(self, ms: int) -> str:
+        """Write a time as the files have it."""
+        options = self.account.options
+        zone = ZoneInfo(options["file_timezone"]) if options["file_timezone"] else self.zone
+        form = options["file_dates"]
+        return datetime.fromtimestamp(ms / 1000, zone).strftime(_FORMS[form]) if form != "none" else ""
 
     def reference(self, number: int) -> str:
         return f"13ef.{self._ident}.k1.{number:08x}.zm"
 
-    def cells(self, mail: Mail) -> list[str]:
-        """Return a mail as a line of mail-logs."""
-        status = mail.status(self.seen_ms())
-        category, reason = BOUNCES.get(status, ("", ""))
-        return [
-            *(self.request_id(mail.number), self.reference(mail.number), self.message_id(mail.number)),
-            *(mail.sender, mail.to.address, mail.copies, "", mail.subject, status, category, reason),
-            *(self.stamp(mail.at_ms), self.stamp(mail.done_ms) if status != "processed" else ""),
-            *(AGENTS[mail.agent], mail.client_reference),
-        ]
+    def cells(self, mail: Mail) -> Iterator[list[str]]:
+        """Yield the lines of mail-logs that a mail has now."""
+        for recipient, since, status in told(mail, self.seen_ms(), self.account.options["rows_per"]):
+            category, reason = BOUNCES.get(status, ("", ""))
+            to = mail.to if recipient is None else mail.to[recipient : recipient + 1]
+            yield [
+                *(self.request_id(mail.number), self.reference(mail.number), self.message_id(mail.number)),
+                *(mail.sender, ", ".join(person.address for person in to), mail.copies, "", mail.subject, status),
+                *(category, reason, self.file_stamp(mail.at_ms)),
+                self.file_stamp(since) if status not in ("queued", "processed") else "",
+                *(AGENTS[mail.agent], mail.client_reference, self.file_stamp(since)),
+            ]
 
     def _mail(self, number: int, at_ms: int) -> Mail:
         rng, choice = self._rng, self._rng.choice
         outcome = rng.choices(OUTCOMES, _WEIGHTS)[0]
+        done = at_ms + SECOND + data.skewed(rng, 3 * MINUTE) * (40 if number % 50 == 0 else 1)
+        several = self.account.options["several_recipients"]
+        to = [choice(self._people)]
+        if several and not number % several:
+            to += [choice([person for person in self._people if person not in to])]
         return Mail(
             number=number,
             at_ms=at_ms,
-            done_ms=at_ms + SECOND + data.skewed(rng, 3 * MINUTE) * (40 if number % 50 == 0 else 1),
-            outcome=outcome,
-            to=choice(self._people),
+            steps=[(done, outcome)] if outcome != "processed" else [],
+            to=tuple(to),
             sender=choice(data.SENDERS),
             subject=choice(data.SUBJECTS),
             agent=choice(list(AGENTS)),
             copies=choice(self._people).full if number % 10 == 0 else "",
             client_reference=f"order-{number}" if number % 4 == 0 else "",
+            differs=len(to) > 1 and not number % (2 * several),
         )
 
     def _activity(self, number: int, at_ms: int) -> tuple[int, list[str]]:
@@ -169,15 +166,16 @@ class Book:
         who = choice(("Rebecca", "paul@zylker.example", "Zoë Ünal"))
         action = choice(("Added", "Updated", "Deleted"))
         cells = [entity, action, f'{action} "{entity} {number % 9}"', who, f"198.51.100.{number % 250}"]
-        self._twin = (at_ms, [*cells, self.stamp(at_ms)])
+        self._twin = (at_ms, [*cells, self.file_stamp(at_ms)])
         return self._twin
 
     def _suppressed(self, number: int, at_ms: int) -> tuple[int, list[str]]:
         choice = self._rng.choice
         kind = "domain" if number % 5 == 4 else "email"
-        value = choice(data.DOMAINS) if kind == "domain" else choice(self._people).address
+        # An address or domain is in the list once.
+        value = f"d{number}.{choice(data.DOMAINS)}" if kind == "domain" else f"dnd{number}@{choice(data.DOMAINS)}"
         reason = choice(("Hard bounce", "Spam complaint", "Added manually", ""))
-        return at_ms, [kind, value, choice(("Reject", "Suppress tracking")), reason, "Rebecca", self.stamp(at_ms)]
+        return at_ms, [kind, value, choice(("Reject", "Suppress tracking")), reason, "Rebecca", self.file_stamp(at_ms)]
 
     def _big(self, start_ms: int, end_ms: int) -> Iterator[list[str]]:
         """Yield rows made on the spot, evenly spread, none of which is ever held."""
@@ -190,13 +188,13 @@ class Book:
             if at >= end_ms:
                 return
             if at // MINUTE != minute:
-                minute, stamp = at // MINUTE, self.stamp(at)
+                minute, stamp = at // MINUTE, self.file_stamp(at)
             status = OUTCOMES[number % len(OUTCOMES)]
             category, reason = BOUNCES.get(status, ("", ""))
             yield [
                 *(self.request_id(number), self.reference(number), self.message_id(number), data.SENDERS[0]),
                 *(address[number % len(address)], "", "", data.SUBJECTS[number % 11], status, category, reason),
-                *(stamp, stamp if status != "processed" else "", "agent-1", ""),
+                *(stamp, stamp if status != "processed" else "", "agent-1", "", stamp),
             ]
 
     def request_id(self, number: int) -> str:

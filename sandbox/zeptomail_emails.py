@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import data
 from sandbox.base import MINUTE
-from sandbox.zeptomail_data import BOUNCES, FLAGS
+from sandbox.zeptomail_mail import BOUNCES, FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.zeptomail_data import Book, Mail
+    from sandbox.zeptomail_data import Book
+    from sandbox.zeptomail_mail import Mail
 
 EMAIL_PARAMETERS = {
     "date_from",
@@ -22,6 +23,12 @@ EMAIL_PARAMETERS = {
     "request_id",
     "client_reference",
     *FLAGS,
+}
+_DETAILS = {
+    "delivered": "delivered",
+    "hard bounce": "hardbounce",
+    "soft bounce": "softbounce",
+    "process failed": "mailfailure",
 }
 EMAIL_PARAMETERS |= {"from", "to", "cc", "bcc", "subject", "recipient"}
 
@@ -37,8 +44,8 @@ def page(book: Book, query: Mapping[str, str], span: tuple[int, int], offset: in
             "request_id": book.request_id(mail.number),
             "client_reference": mail.client_reference,
             "from": mail.sender,
-            "to": mail.to.address,
-            "recipient": mail.to.address,
+            "to": ", ".join(person.address for person in mail.to),
+            "recipient": ", ".join(person.address for person in mail.to),
             "cc": mail.copies,
             "bcc": "",
             "subject": mail.subject,
@@ -67,7 +74,7 @@ def nested(book: Book, mail: Mail, status: str) -> dict[str, Any]:
             "email_reference": book.reference(mail.number),
             "subject": mail.subject,
             "from": {"address": mail.sender, "name": "Shop"},
-            "to": [{"address": mail.to.address, "name": mail.to.name}],
+            "to": [{"address": person.address, "name": person.name} for person in mail.to],
             "message_id": book.message_id(mail.number),
             "processed_time": book.iso(mail.at_ms),
             "mailagent_key": mail.agent,
@@ -89,11 +96,11 @@ def flat(book: Book, mail: Mail, status: str) -> dict[str, Any]:
         "email_reference": book.reference(mail.number),
         "subject": mail.subject,
         "from": mail.sender,
-        "to": mail.to.address,
+        "to": mail.to[0].address if len(mail.to) == 1 else [person.address for person in mail.to],
         "mailagent_key": mail.agent,
         "message_id": book.message_id(mail.number),
         "processed_time": book.iso(mail.at_ms),
-        "sent_time": book.iso(mail.done_ms) if mail.status(book.seen_ms()) != "processed" else None,
+        "sent_time": _sent(book, mail),
     }
 
 
@@ -102,37 +109,49 @@ def detail(book: Book, reference: str) -> dict[str, Any] | None:
     mail = next((mail for mail in book.visible() if book.reference(mail.number) == reference), None)
     if mail is None:
         return None
-    status = mail.status(book.seen_ms())
-    found = nested(book, mail, status)
-    category, reason = BOUNCES.get(status, ("", ""))
-    outcome = {"recipient": mail.to.address, "time": book.iso(mail.done_ms)}
-    if status in BOUNCES:
-        name = {"hard bounce": "hardbounce", "soft bounce": "softbounce", "process failed": "mailfailure"}[status]
-        found["email_delivery_details"] = {name: [{**outcome, "category": category, "reason": reason}]}
-    elif status == "delivered":
-        found["email_delivery_details"] = {"delivered": [outcome]}
-    opens, clicks = engagement(book, mail)
+    now = book.seen_ms()
+    found = nested(book, mail, mail.status(now))
+    outcomes: dict[str, list[dict[str, str]]] = {}
+    for place, person in enumerate(mail.to):
+        for at, status in mail.history(now, place):
+            if status in _DETAILS:
+                category, reason = BOUNCES.get(status, ("", ""))
+                why = {"category": category, "reason": reason} if status in BOUNCES else {}
+                entry = {"recipient": person.address, "time": book.iso(at), **why}
+                outcomes.setdefault(_DETAILS[status], []).append(entry)
+    if outcomes:
+        found["email_delivery_details"] = outcomes
+    visits = _visits(book, mail)
     tracking = {
-        name: {"event_count": len(visits), "event_data": visits}
-        for name, visits in (
-            ("email_open", [_visit(book, mail, 1 + step) for step in range(opens)]),
-            ("email_link_click", [{**_visit(book, mail, 9), "clicked_link": data.LINKS[0]}] * clicks),
-        )
-        if visits
+        name: {"event_count": len(shown), "event_data": shown}
+        for name, shown in (("email_open", visits["opened"]), ("email_link_click", visits["clicked"]))
+        if shown
     }
     if tracking:
         found["email_tracking_details"] = tracking
     return found
 
 
-def engagement(book: Book, mail: Mail) -> tuple[int, int]:
-    """Return how often a mail was opened and clicked."""
-    if mail.status(book.seen_ms()) != "delivered":
-        return 0, 0
-    return (2 if mail.number % 6 == 0 else int(mail.number % 3 == 0)), int(mail.number % 6 == 0)
-
-
-def _visit(book: Book, mail: Mail, minutes: int) -> dict[str, Any]:
+def _visits(book: Book, mail: Mail) -> dict[str, list[dict[str, Any]]]:
+    """Return when a mail was opened and clicked."""
+    since, status = mail.reached(book.seen_ms())
+    if mail.visits is not None:
+        times = [(at, what) for at, what in mail.visits if at <= book.seen_ms()]
+    elif status != "delivered":
+        times = []
+    else:
+        opens, clicks = (2 if mail.number % 6 == 0 else int(mail.number % 3 == 0)), int(mail.number % 6 == 0)
+        times = [(since + (1 + step) * MINUTE, "opened") for step in range(opens)]
+        times += [(since + 9 * MINUTE, "clicked")] * clicks
     client = {"name": "Gmail", "user_agent": data.AGENTS[mail.number % len(data.AGENTS)]}
-    time = book.iso(mail.done_ms + minutes * MINUTE)
-    return {"time": time, "ip_address": f"203.0.113.{mail.number % 250}", "email_client": client}
+    found: dict[str, list[dict[str, Any]]] = {"opened": [], "clicked": []}
+    for at, what in times:
+        link = {"clicked_link": data.LINKS[0]} if what == "clicked" else {}
+        ip = f"203.0.113.{mail.number % 250}"
+        found[what].append({"time": book.iso(at), "ip_address": ip, "email_client": client, **link})
+    return found
+
+
+def _sent(book: Book, mail: Mail) -> str | None:
+    since, status = mail.reached(book.seen_ms())
+    return book.iso(since) if status not in ("queued", "processed") else None

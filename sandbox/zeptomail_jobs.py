@@ -8,14 +8,29 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.base import DAY, MINUTE, SECOND, to_ms
-from sandbox.zeptomail_data import ACTIVITY_LOGS, COLUMNS, FLAGS, KINDS, MAIL_LOGS, SUPPRESSION_LIST, Book
+from sandbox.zeptomail_data import ACTIVITY_LOGS, COLUMNS, KINDS, MAIL_LOGS, SUPPRESSION_LIST, Book
 from sandbox.zeptomail_files import Shape, build
+from sandbox.zeptomail_mail import FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-FORMS = {"comma": "%d/%m/%Y, %I:%M %p", "semicolon": "%d/%m/%Y;%I:%M %p", "hour": "%d/%m/%Y;%I %p"}
-"""Date forms by the option's name: `19/02/2025, 01:00 AM`, `19/02/2025;01:00 AM`, `19/02/2025;01 AM`."""
+FORMS = {
+    "comma": "%d/%m/%Y, %I:%M %p",
+    "semicolon": "%d/%m/%Y;%I:%M %p",
+    "hour": "%d/%m/%Y;%I %p",
+    "tight": "%d/%m/%Y;%I%p",
+}
+"""Date forms by the option's name: `19/02/2025, 01:00 AM`, `19/02/2025;01:00 AM`, `19/02/2025;01 AM`, `…;01AM`."""
+ECHOES = {
+    "page": "%d %b %Y %I:%M %p",
+    "numeric": "%d/%m/%Y, %I:%M %p",
+    "us": "%m/%d/%Y %H:%M",
+    "offset": "%Y-%m-%dT%H:%M:%S%z",
+    "day": "%d %b %Y",
+    "odd": "the day %j of %Y",
+}
+"""How `search_query` repeats the dates, by the option `echo`; with `none` it does not."""
 _DATES = {"date_from", "date_to"}
 _ADDRESSES = {"from": "From", "to": "To", "cc": "Cc", "bcc": "Bcc"}
 PARAMETERS: dict[str, set[str]] = {
@@ -106,8 +121,8 @@ class Job:
     def listed(self) -> dict[str, Any]:
         """Return the job as the vendor's page shows it."""
         stamp, created = self.book.stamp, to_ms(self.created)
-        agent = {"mailagent_name": "All Agents"} if self.kind == MAIL_LOGS else {}
-        dates = {"date_to": stamp(self.span[1]), "date_from": stamp(self.span[0])}
+        options = self.book.account.options
+        fetched: Any = self.downloads > 0
         return {
             "created_time": stamp(created),
             "export_type": self.kind,
@@ -115,13 +130,22 @@ class Job:
             "is_content_included": False,
             "file_status": self.status,
             "file_name": f"{self._name()} - {stamp(created)}.{self._shape().container}",
-            "is_downloaded": self.downloads > 0,
+            "is_downloaded": fetched if options["booleans"] != "string" else str(fetched).lower(),
             "export_id": self.id,
-            "search_query": {**agent, **{k: v for k, v in self.query.items() if k not in _DATES}, **dates},
-            "expiry_time": stamp(created + round(self.book.account.options["file_days"] * DAY)),
+            **({"search_query": self._echo()} if options["echo"] != "none" else {}),
+            "expiry_time": stamp(created + round(options["file_days"] * DAY)),
             "created_by": "Rebecca",
             "file_size": len(self._file),
         }
+
+    def _echo(self) -> dict[str, Any]:
+        """Return what the request is taken for."""
+        options = self.book.account.options
+        agent = {"mailagent_name": "All Agents"} if self.kind == MAIL_LOGS else {}
+        edges = (datetime.fromtimestamp(ms / 1000, self.book.zone) for ms in self.span)
+        start, end = (edge.strftime(ECHOES[options["echo"]]) for edge in edges)
+        filters = {name: value for name, value in self.query.items() if name not in _DATES}
+        return {**agent, **filters, **options["echo_filters"], "date_to": end, "date_from": start}
 
     def _among(self, first: int) -> bool:
         return first < 0 or self.number < first
@@ -135,20 +159,29 @@ class Job:
 
     def _build(self) -> bytes:
         rows, self._rows = self._matching() if self._big else iter(self._rows), []
-        return build(self._shape(), self._name(), COLUMNS[self.kind], rows, self.password)
+        shown = self.book.shown(self.kind)
+        columns = [COLUMNS[self.kind][place] for place in shown]
+        cells = ([row[place] for place in shown] for row in rows)
+        return build(self._shape(), self._name(), columns, cells, self.password)
 
     def _matching(self) -> Iterator[list[str]]:
         start, end = self.span
         if self.book.account.options["date_to_inclusive"]:
             end += MINUTE
-        accept = matcher(self.kind, self.query)
+        if self.book.account.options["ignore_dates"]:
+            start, end = 0, 1 << 62
+        accept = matcher(self.kind, self.query, omitted=self.book.account.options["omitted_flags"] == "all")
         return (row for row in self.book.table(self.kind, start - start % SECOND, end) if accept(row))
 
 
-def matcher(kind: str, query: Mapping[str, Any]) -> Callable[[list[str]], bool]:
-    """Return what tells whether a row of an export fulfils the filters of its request."""
+def matcher(kind: str, query: Mapping[str, Any], *, omitted: bool = True) -> Callable[[list[str]], bool]:
+    """Return what tells whether a row of an export fulfils the filters of its request.
+
+    `omitted`: a request without a filter by kind of mail wants all kinds; else it wants none of those that have one.
+    """
     at = {name: position for position, name in enumerate(COLUMNS[kind])}
     flags = {status for name, status in FLAGS.items() if query.get(name) in (True, "true")}
+    unnamed = set() if omitted or kind != MAIL_LOGS else set(FLAGS.values())
     equal = [(at[column], query[name]) for name, column in _EQUAL.items() if name in query]
     within = [(at[column], query[name].lower()) for name, column in _ADDRESSES.items() if name in query]
     if "subject" in query:
@@ -158,7 +191,7 @@ def matcher(kind: str, query: Mapping[str, Any]) -> Callable[[list[str]], bool]:
 
     def accept(row: list[str]) -> bool:
         return (
-            (not flags or row[at["Status"]] in flags)
+            (row[at["Status"]] in flags if flags else not unnamed or row[at["Status"]] not in unnamed)
             and all(row[position] == value for position, value in equal)
             and all(value in row[position].lower() for position, value in within)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
 from tap_emaillogs import timestamps
@@ -29,6 +29,8 @@ _FORMS = tuple(
     )
 )
 _EPOCH = re.compile(r"\d{10}|\d{13}")
+_NUMBERS = re.compile(r"(\d{1,2})([/.-])(\d{1,2})(?=\2\d{4})")
+_ELSEWHERE = timezone(timedelta(hours=1))
 
 
 @lru_cache(maxsize=8192)  # rows of a log share their minutes
@@ -86,14 +88,57 @@ def _written(text: str, zone: tzinfo) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-def named_once(moment: datetime, zone: tzinfo, step: timedelta) -> datetime:
-    """Move `moment` by `step` until its local time in `zone` names one moment only, and return it in that zone.
+def month_first(text: str) -> str | None:
+    """Return a date of numbers with its first two parts swapped, as some write it; None: it is no such date."""
+    found = _NUMBERS.match(text.strip())
+    return None if found is None else f"{found[3]}{found[2]}{found[1]}{text.strip()[found.end(3) :]}"
 
-    Where clocks are set back an hour is named twice; a request in local time that begins or ends there would miss
-    one of the two.
+
+def local(text: str, zone: tzinfo) -> datetime | None:
+    """Return what a clock in `zone` shows at a time, without a zone; None: it is not understood.
+
+    That is what the text says itself, unless it names an offset of its own.
     """
-    local = moment.astimezone(zone)
-    while local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
-        moment += step
-        local = moment.astimezone(zone)
-    return local
+    digits, shifted = parse(text), parse(text, _ELSEWHERE)
+    if digits is None or shifted is None:
+        return None
+    return (digits.astimezone(zone) if digits == shifted else digits).replace(tzinfo=None)
+
+
+def precision(text: str) -> timedelta:
+    """Return how long a time lasts as it is written: `19 Jul 2025` is a day, `19 Jul 2025 09:00 AM` a minute."""
+    if _EPOCH.fullmatch(text.strip()) or re.search(r":\d\d:\d\d", text):
+        return timedelta(seconds=1)
+    if ":" in text:
+        return timedelta(minutes=1)
+    return timedelta(hours=1) if re.search(r"\d\s*[AaPp]\.?[Mm]\b", text) else timedelta(days=1)
+
+
+def moments(digits: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Return the first and the last moment that a time without a zone can mean in `zone`.
+
+    They differ in the hour that comes twice where clocks are set back, and in the one that never comes.
+    """
+    found = [digits.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
+    return min(found), max(found)
+
+
+def floor(digits: datetime, unit: timedelta) -> datetime:
+    """Round down to a multiple of `unit` since midnight."""
+    return digits - (digits - digits.replace(hour=0, minute=0, second=0, microsecond=0)) % unit
+
+
+def outward(start: datetime, end: datetime, zone: tzinfo, unit: timedelta) -> tuple[datetime, datetime]:
+    """Return the times without a zone that one has to ask for, so that nothing of [start, end) is left out.
+
+    They are multiples of `unit` (a minute or an hour) by the clocks in `zone`, and hold whichever of two moments of
+    the same name the asked one takes them for.
+    """
+    first, last = (moment.astimezone(zone).replace(tzinfo=None, fold=0) for moment in (start, end))
+    first = floor(first, unit)
+    last = floor(last, unit) + (unit if floor(last, unit) < last else timedelta())
+    while moments(first, zone)[1] > start:
+        first -= unit
+    while moments(last, zone)[0] < end:
+        last += unit
+    return first, last

@@ -293,8 +293,8 @@ class EmailEvents(Stream):
             with Counts() as counts:
 
                 def derive(record: Record) -> list[Record]:
-                    found = list(provider.events_of(stream, record))
-                    if remark := provider.remark_of(stream, record):
+                    found = list(stream.events(record))
+                    if remark := stream.remark(record):
                         self._remarks[stream.name, remark] += 1
                     events = [one for one in found if _told_apart(one, counts)] if stream.row_per_event else found
                     for event in events:

@@ -9,7 +9,7 @@ from tap_emaillogs import timestamps
 from tap_emaillogs.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from tap_emaillogs.reading import Memory
@@ -77,6 +77,12 @@ class JobNotes:
     def drop(self, note: JobNote) -> None:
         """Forget a job; STATE is written by whoever ends the window."""
         self._change([], note, saved=False)
+
+    def forget(self, useless: Callable[[JobNote], bool]) -> None:
+        """Drop notes that nobody can use any more; the next STATE is without them."""
+        for note in self.all():
+            if useless(note):
+                self.drop(note)
 
     def _change(self, added: list[JobNote], old: JobNote, *, saved: bool = True) -> None:
         with self._memory.lock:

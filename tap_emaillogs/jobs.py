@@ -25,7 +25,7 @@ from tap_emaillogs.records import digest, json_text
 from tap_emaillogs.undocumented import UndocumentedStream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from singer_sdk.streams.rest import HTTPRequest
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from tap_emaillogs.reading import Memory, Reading
     from tap_emaillogs.tabular import Table
     from tap_emaillogs.windows import Window
+
+    Rows = Callable[[], Iterable[Mapping[str, Any]]]
+    """Returns the rows of a file, as often as it is called."""
 
 _FACTOR, _LONGEST_POLL = 1.5, 60.0
 """Polls slow down: each waits longer than the one before, up to a minute."""
@@ -90,6 +93,22 @@ class JobStream(UndocumentedStream):
         """Return the password of the job with this nonce; empty: none."""
         return ""
 
+    def edges_as_asked(self, window: Window) -> tuple[str, str]:
+        """Return the window's edges as a request writes them: in another form they are another question."""
+        return timestamps.millis(window.start), timestamps.millis(window.end)
+
+    def other_request(self, request: HTTPRequest, error: VendorError) -> HTTPRequest | None:  # noqa: ARG002 - likewise
+        """Return another way to ask for a file, where the vendor refuses this one; None: there is none."""
+        return None
+
+    def answer(self, reading: Reading, note: JobNote, job: RemoteJob, rows: Rows) -> Rows:  # noqa: ARG002 - likewise
+        """Compare a file with what was asked for, and return the rows of it that belong to the window.
+
+        Raises:
+            JobFailed: It answers another question.
+        """
+        return rows
+
     # What the engine asks.
 
     def for_account(self, account: Account) -> JobStream:
@@ -118,12 +137,15 @@ class JobStream(UndocumentedStream):
 
     def pinned(self, memory: Memory) -> list[Window]:
         """Return the windows of jobs that live at the vendor."""
-        return [note.window for note in JobNotes(memory).all() if note.nonce == self.nonce(note.window)]
+        notes, oldest = JobNotes(memory), self._now() - self.file_life
+        # What was asked in other words (another filter, zone or form of dates) is no answer to what is asked now.
+        notes.forget(lambda note: note.nonce != self.nonce(note.window) and note.asked < oldest)
+        return [note.window for note in notes.all() if note.nonce == self.nonce(note.window)]
 
     def nonce(self, window: Window) -> str:
         """Return what stands for everything that is asked for; the same question has the same nonce."""
         parts = (self.account.provider.name, self.account.label, self.name, json_text(self.filters()))
-        edges = (timestamps.millis(window.start), timestamps.millis(window.end))
+        edges = (timestamps.millis(window.start), timestamps.millis(window.end), *self.edges_as_asked(window))
         return digest(*(part.encode() for part in (*parts, *edges)))
 
     # Reading a window.
@@ -195,7 +217,14 @@ class JobStream(UndocumentedStream):
             # Only a look begun from here on shows it: another window's may have begun before this request arrived.
             return self._orphan(reading, refused, newer_than=client.clock.monotonic())
 
-        reply = client.send(self.create_request(reading.window, password), reading.meter, as_json=True, unless=unless)
+        request = self.create_request(reading.window, password)
+        try:
+            reply = client.send(request, reading.meter, as_json=True, unless=unless)
+        except VendorError as error:
+            other = self.other_request(request, error)
+            if other is None:
+                raise
+            reply = client.send(other, reading.meter, as_json=True, unless=unless)
         job = reply.data if isinstance(reply.data, RemoteJob) else self.created_job(reply.data)
         if job is None:
             raise Misunderstood("the answer to the request for an export names no export")
@@ -211,13 +240,16 @@ class JobStream(UndocumentedStream):
         file = tempfile.TemporaryFile(prefix="tap-emaillogs-")  # noqa: SIM115 - read while the window is written
         try:
             table = self._fetch(reading, job, done, file, origin)
-        except BaseException:
+            rows = self.answer(reading, job, done, table.rows)
+        except BaseException as error:
             file.close()
+            if isinstance(error, JobFailed) and origin != "found":
+                self._delete(job)
             raise
         if table.ignored:
             self.logger.warning("%s: the file holds %d more files that are no CSV", reading, table.ignored)
         return Outcome(
-            self.each_record(table.rows),
+            self.each_record(rows),
             as_of=job.asked,
             on_commit=lambda: notes.drop(job),
             on_written=lambda: self._delete(job),

@@ -79,14 +79,6 @@ class Provider(ABC):
         """Say what a record tells that makes no event, for one warning per run; None: nothing of the kind."""
         return None
 
-    def events_of(self, stream: LogStream, record: Record) -> Iterable[Record]:
-        """Derive the events of a record that `stream` read; override where settings of its account matter."""
-        return self.events(stream.name, record)
-
-    def remark_of(self, stream: LogStream, record: Record) -> str | None:
-        """Return the remark on a record that `stream` read; override where settings of its account matter."""
-        return self.remark(stream.name, record)
-
 
 @dataclass(frozen=True)
 class Account:

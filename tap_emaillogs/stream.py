@@ -387,6 +387,14 @@ class LogStream(RESTStream[Any]):
         """Bring a row to the schema's names, where the vendor has several forms of it."""
         return row
 
+    def events(self, record: Record) -> Iterable[Record]:
+        """Derive the unified events of a record, before privacy is applied; override where they depend on settings."""
+        return self.account.provider.events(self.name, record)
+
+    def remark(self, record: Record) -> str | None:
+        """Say what a record tells that makes no event; override where that depends on settings."""
+        return self.account.provider.remark(self.name, record)
+
     def at_edge(self, record: Record, window: Window) -> bool:
         """Whether the record lies where the next window might show it again."""
         if self.exact_bounds:

@@ -6,7 +6,6 @@ import gzip
 import io
 import struct
 import zipfile
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -263,13 +262,3 @@ def test_names() -> None:
 )
 def test_dates(text: str, moment: str | None) -> None:
     assert dates.utc_text(text, ZoneInfo("Europe/Berlin")) == moment
-
-
-def test_an_hour_that_comes_twice_is_stepped_over() -> None:
-    zone = ZoneInfo("Europe/Berlin")
-    twice = datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
-    step = timedelta(minutes=1)
-    assert dates.named_once(twice, zone, -step).strftime("%H:%M") == "01:59"
-    assert dates.named_once(twice, zone, step).strftime("%H:%M") == "03:00"
-    plain = datetime(2025, 10, 25, 0, 30, tzinfo=UTC)
-    assert dates.named_once(plain, zone, step) == plain

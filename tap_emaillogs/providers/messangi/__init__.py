@@ -15,7 +15,6 @@ from tap_emaillogs.providers.messangi.login import LoginAuth
 from tap_emaillogs.providers.messangi.logs import MessageLogs
 from tap_emaillogs.providers.messangi.mapping import STATUSES, events_of, remark_on
 from tap_emaillogs.providers.messangi.reports import MessageReports
-from tap_emaillogs.providers.messangi.rows import MessageRows
 from tap_emaillogs.providers.messangi.settings import DEFAULTS, SETTINGS, mistakes
 
 if TYPE_CHECKING:
@@ -69,16 +68,6 @@ class Messangi(Provider):
     def remark(self, stream: str, record: Record) -> str | None:  # noqa: ARG002 - both streams alike
         """Say of what a row makes no event."""
         return remark_on(record)
-
-    def events_of(self, stream: LogStream, record: Record) -> Iterable[Record]:
-        """Likewise, by the account's channel and the columns that it names as references."""
-        assert isinstance(stream, MessageRows)
-        return events_of(self.name, stream.name, record, channel=stream.channel, references=stream.reference_columns)
-
-    def remark_of(self, stream: LogStream, record: Record) -> str | None:
-        """Likewise, by the account's channel."""
-        assert isinstance(stream, MessageRows)
-        return remark_on(record, channel=stream.channel)
 
 
 PROVIDER = Messangi()

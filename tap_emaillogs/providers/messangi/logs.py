@@ -17,7 +17,7 @@ from tap_emaillogs.errors import PagingLoop, ReadError, VendorError
 from tap_emaillogs.pagination import Page, PagePaginator
 from tap_emaillogs.providers.messangi import answers, windows
 from tap_emaillogs.providers.messangi.moments import belongs, dates_of
-from tap_emaillogs.providers.messangi.rows import MessageRows
+from tap_emaillogs.providers.messangi.streams import MessageRows
 from tap_emaillogs.reading import Split
 from tap_emaillogs.records import json_text
 

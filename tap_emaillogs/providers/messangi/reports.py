@@ -19,8 +19,8 @@ from tap_emaillogs.providers.messangi.login import ask
 from tap_emaillogs.providers.messangi.mailbox import ImapMailbox
 from tap_emaillogs.providers.messangi.moments import belongs, dates_of
 from tap_emaillogs.providers.messangi.pending import CONFIRMATION, LIFE, Pending, Requests
-from tap_emaillogs.providers.messangi.rows import MessageRows
 from tap_emaillogs.providers.messangi.settings import WAIT_MINUTES, body_keys, zone_of, zone_text
+from tap_emaillogs.providers.messangi.streams import MessageRows
 from tap_emaillogs.reading import Outcome, Split
 from tap_emaillogs.records import digest, json_text
 from tap_emaillogs.tabular import snake_case

@@ -18,6 +18,8 @@ from tap_emaillogs.errors import Misunderstood, VendorError
 from tap_emaillogs.pagination import OffsetPaginator, Page
 from tap_emaillogs.providers.zeptomail import dateform, settings
 from tap_emaillogs.providers.zeptomail.access import explained
+from tap_emaillogs.providers.zeptomail.answers import Question
+from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck, flag_of
 from tap_emaillogs.reading import Split
 from tap_emaillogs.stream import LogStream
 
@@ -34,6 +36,7 @@ _SCOPE = "Zeptomail.email.READ (or Zeptomail.email.ALL)"
 _MINUTE = timedelta(minutes=1)
 _ROUND = 10
 """Servers cap pages at multiples of it."""
+_STATUS_OF = {"softbounce": "Soft bounce", "hardbounce": "Hard bounce", "mailfailure": "Process failed"}
 _TRACKED = ("email_open", "email_link_click")
 
 
@@ -76,10 +79,11 @@ class Emails(LogStream):
         """Ask for a page. The four filters by outcome are never sent: the vendor's page contradicts their names."""
         request = super().get_http_request(page=page)
         window, given = (page.stream_context or {})["window"], self.account.settings
-        zone, form = settings.zone(given["timezone"]), given["export_date_format"]
+        asked = Question.of(window, settings.zone(given["timezone"]), given["export_date_format"])
+        start, end = asked.written
         request.params = {
-            "date_from": dateform.written(dates.named_once(window.start, zone, -self.unit), form),
-            "date_to": dateform.written(dates.named_once(window.end, zone, self.unit), form),
+            "date_from": start,
+            "date_to": end,
             "offset": page.next_page_token,
             "limit": given["page_size"],
             **(self.filters() or {}),
@@ -134,7 +138,19 @@ class Emails(LogStream):
         """Fetch the details, where these are wanted."""
         if self.account.settings["details"]:
             rows = [self._detailed(row) for row in rows]
+        for row in rows:
+            self._note(row)
         return super().take(rows)
+
+    def _note(self, row: Mapping[str, Any]) -> None:
+        """Note which kinds of mail there are, for the mail logs to be compared with."""
+        moment, details = row.get("processed_time"), row.get("email_delivery_details")
+        moment = dates.utc_text(moment) if isinstance(moment, str) else None
+        status = row.get("status")
+        kinds = [status] if isinstance(status, str) else []
+        kinds += [_STATUS_OF[kind] for kind in details if kind in _STATUS_OF] if isinstance(details, dict) else []
+        for flag in filter(None, map(flag_of, kinds)):
+            crosscheck(self.account).shown(self.logger, flag, moment, self.name)
 
     def _detailed(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         reference = row.get("email_reference")

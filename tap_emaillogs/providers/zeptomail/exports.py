@@ -1,4 +1,4 @@
-"""The three streams that come as export jobs.
+"""What the three streams that come as export jobs have in common.
 
 https://www.zoho.com/zeptomail/help/api/export-logs.html. Columns, file, states and zone are not documented: see
 `docs/providers/zeptomail.md` for what is assumed and what can be set.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,21 +18,25 @@ from tap_emaillogs import dates
 from tap_emaillogs.errors import Misunderstood
 from tap_emaillogs.jobboard import RemoteJob
 from tap_emaillogs.jobs import JobStream
-from tap_emaillogs.providers.zeptomail import dateform, settings
+from tap_emaillogs.providers.zeptomail import answers, dateform, settings
 from tap_emaillogs.providers.zeptomail.access import explained
+from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck
 from tap_emaillogs.tabular import snake_case
+from tap_emaillogs.undocumented import STATUS_DATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from tap_emaillogs.errors import VendorError
+    from tap_emaillogs.jobnotes import JobNote
+    from tap_emaillogs.jobs import Rows
     from tap_emaillogs.provider import Account
     from tap_emaillogs.reading import Outcome, Reading
     from tap_emaillogs.windows import Window
 
 _SCOPE = "Zeptomail.Exports.ALL (or CREATE, READ and DELETE)"
-_FILES = {"revisit_minutes": [], "lookback_minutes": 0, "settle_minutes": 15, "window_hours": 168}
+FILES = {"revisit_minutes": [1440], "lookback_minutes": 0, "settle_minutes": 15, "window_hours": 168}
 """A week at most per file: the whole history is nine jobs, which wait side by side, and what a broken file or a kill
 costs stays small. The vendor's own sample asks for five months at once."""
 _ALL_AGENTS = "All Agents"
@@ -46,12 +51,14 @@ class Export(JobStream):
     """The vendor's name of it, in the path."""
     filter_setting: ClassVar[str]
     date_columns: ClassVar[tuple[str, ...]]
-    """Likely names of the row's own time, the best first."""
+    """Likely names of the row's own date, the best first."""
     unit = _MINUTE
     primary_keys = ("account", "row_id")
     twin_key = "row_id"
     time_columns = ("event_at",)
-    overrides: ClassVar[Mapping[str, Any]] = _FILES
+    overrides: ClassVar[Mapping[str, Any]] = FILES
+    _flags_as_text = False
+    """Whether this vendor was seen to refuse JSON's booleans in this run."""
 
     def for_account(self, account: Account) -> Export:
         """Bind the stream to an account; a date form without minutes makes windows of whole hours."""
@@ -61,7 +68,8 @@ class Export(JobStream):
         return bound
 
     @property
-    def _zone(self) -> ZoneInfo:
+    def zone(self) -> ZoneInfo:
+        """The zone of times that name none."""
         return settings.zone(self.account.settings["timezone"])
 
     def filters(self) -> dict[str, Any] | None:
@@ -78,19 +86,30 @@ class Export(JobStream):
     def _url(self, rest: str = "") -> str:
         return f"{self.url_base}/{self.kind}/exports{rest}"
 
-    def _edges(self, window: Window) -> tuple[datetime, datetime]:
-        """Return the window in local time, widened where clocks are set back: neighbours then show rows twice."""
-        zone, step = self._zone, self.unit
-        return dates.named_once(window.start, zone, -step), dates.named_once(window.end, zone, step)
+    def question(self, window: Window) -> answers.Question:
+        """Return what is asked for a window: no less than that, and more where the form of dates is too coarse."""
+        return answers.Question.of(window, self.zone, self.account.settings["export_date_format"])
+
+    def edges_as_asked(self, window: Window) -> tuple[str, str]:
+        """Return the dates of the request."""
+        return self.question(window).written
 
     def create_request(self, window: Window, password: str) -> HTTPRequest:
         """Ask for a file of a window."""
-        form = self.account.settings["export_date_format"]
-        start, end = (dateform.written(edge, form) for edge in self._edges(window))
-        body: dict[str, Any] = {**(self.filters() or {}), "date_from": start, "date_to": end}
+        start, end = self.question(window).written
+        filters = self.filters() or {}
+        body = {**(_as_text(filters) if self._flags_as_text else filters), "date_from": start, "date_to": end}
         if password:
             body["password"] = password
         return HTTPRequest(self._url(), "POST", data=body)
+
+    def other_request(self, request: HTTPRequest, error: VendorError) -> HTTPRequest | None:
+        """Write `"true"` for `true` where the vendor refuses that: the page says Boolean, and its sample has texts."""
+        body: Any = request.data
+        if error.status != 400 or _as_text(body) == body:
+            return None
+        self._flags_as_text = True
+        return HTTPRequest(request.url, "POST", data=_as_text(body))
 
     def list_request(self) -> HTTPRequest:
         """Ask for all exports of this kind; there is no paging."""
@@ -139,7 +158,7 @@ class Export(JobStream):
             id=str(entry["export_id"]),
             state=_state(status),
             said=status,
-            created=dates.parse(str(entry.get("created_time") or ""), self._zone),
+            created=dates.parse(str(entry.get("created_time") or ""), self.zone),
             fetched=str(entry.get("is_downloaded")).lower() == "true",
             size=size if isinstance(size, int) and size > 0 else None,
             query=entry.get("search_query"),
@@ -151,16 +170,54 @@ class Export(JobStream):
         It shows an agent's name instead of its key: with a password of the job's own the file itself proves whose it
         is, for the password depends on the filters; without one an agent's export is never taken for the tap's.
         """
-        query = dict(job.query) if isinstance(job.query, dict) else {}
-        edges = tuple(dates.parse(str(query.pop(name, "")), self._zone) for name in ("date_from", "date_to"))
-        wanted = {name: str(value).lower() for name, value in (self.filters() or {}).items()}
-        agent = query.pop("mailagent_name", None) or _ALL_AGENTS
-        key = query.pop("mailagent_key", None)
+        query = answers.search_query(job.query)
+        if not self.question(window).fits(query):
+            return False
+        wanted = {snake_case(name): str(value).lower() for name, value in (self.filters() or {}).items()}
+        shown = {name: value for name, value in query.items() if name not in answers.EDGES}
+        agent = shown.pop("mailagent_name", None) or _ALL_AGENTS
+        key = shown.pop("mailagent_key", None)
         wanted_key = wanted.pop("mailagent_key", None)
         own_password = self.account.settings.get("export_password") is None
         same_agent = (key is None and agent == _ALL_AGENTS) if wanted_key is None else str(key).lower() == wanted_key
-        shown = {name: str(value).lower() for name, value in query.items() if value not in (None, "", [])}
-        return edges == self._edges(window) and shown == wanted and (own_password or same_agent)
+        texts = {name: str(value).lower() for name, value in shown.items() if value not in (None, "", [])}
+        return texts == wanted and (own_password or same_agent)
+
+    def answer(self, reading: Reading, note: JobNote, job: RemoteJob, rows: Rows) -> Rows:
+        """Compare the dates with those asked for; leave out rows that only a coarse form of dates let in.
+
+        A row is left out where its own date lies between the window's edge and the date asked for: the window beside
+        it asks for that time too.
+
+        Raises:
+            WrongAnswer: The vendor exported something else.
+        """
+        question, kinds = self.question(reading.window), Counter[str]()
+        crosscheck(self.account).created(self.logger, note.asked, job.created, str(self.zone))
+
+        def texts(row: Mapping[str, Any]) -> list[str]:
+            self.observe(row, kinds)
+            return self.dates_of(row)
+
+        found = answers.checked(question, job.query, rows, texts)
+        self.observed(reading.window, kinds, found.rows)
+        if found.outside:
+            self.logger.warning(
+                "%s: %d of %d rows carry no date that was asked for; they are kept. Check timezone if they are many",
+                reading,
+                found.outside,
+                found.dated,
+            )
+        if not question.wider or found.outside:  # the vendor may place rows by a date that the file does not show
+            return rows
+        window, zone = reading.window, question.zone
+        return lambda: (row for row in rows() if answers.lies_in(window, self.own_date(row), zone))
+
+    def observe(self, row: Mapping[str, Any], kinds: Counter[str]) -> None:
+        """Count what a row tells of the kinds of mail."""
+
+    def observed(self, window: Window, kinds: Counter[str], rows: int) -> None:
+        """Take note of a file that answers its question: what was counted in it, and how many rows it has."""
 
     # Rows.
 
@@ -169,14 +226,34 @@ class Export(JobStream):
         return snake_case(name)
 
     def event_at(self, row: Mapping[str, Any]) -> str | None:
-        """Return the time of the likeliest column, or else of any whose name speaks of a time."""
-        zone = self._zone
-        if row.get("date") and row.get("time") and (both := dates.utc_text(f"{row['date']} {row['time']}", zone)):
-            return both
-        likely = [name for name in self.date_columns if name in row]
-        others = (name for name in row if name not in likely and ("time" in name or "date" in name))
-        found = (dates.utc_text(row[name], zone) for name in (*likely, *others))
-        return next((moment for moment in found if moment), None)
+        """Return the row's own date, or else any that is understood of a column whose name speaks of a time."""
+        return next(filter(None, (dates.utc_text(text, self.zone) for text in self.dates_of(row))), None)
+
+    def status_at(self, row: Mapping[str, Any]) -> str | None:
+        """Return when the row's status was reached, UTC; as the file writes it where that is not understood."""
+        text = super().status_at(row)
+        return None if text is None else dates.utc_text(text, self.zone) or text
+
+    def own_date(self, row: Mapping[str, Any]) -> str | None:
+        """Return the row's own date as it is written; None: no column of its own holds one that is understood."""
+        return next((text for text in self._own_dates(row) if dates.utc_text(text, self.zone)), None)
+
+    def dates_of(self, row: Mapping[str, Any]) -> list[str]:
+        """Return all dates of a row as they are written: its own first, those of its status last."""
+        others = [name for name in row if name not in self.date_columns and ("time" in name or "date" in name)]
+        others.sort(key=STATUS_DATES.__contains__)
+        return [*self._own_dates(row), *(row[name] for name in others)]
+
+    def _own_dates(self, row: Mapping[str, Any]) -> list[str]:
+        columns = [name for name in self.date_columns if row.get(name)]
+        both = f"{row['date']} {row['time']}" if row.get("date") and row.get("time") else ""
+        if not both or not dates.utc_text(both, self.zone):
+            return [row[name] for name in columns]
+        return [both if name == "date" else row[name] for name in columns if name != "time"]
+
+
+def _as_text(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: str(value).lower() if isinstance(value, bool) else value for name, value in body.items()}
 
 
 def _state(status: str) -> Any:
@@ -186,39 +263,3 @@ def _state(status: str) -> Any:
     if "expired" in word:
         return "expired"
     return "failed" if "fail" in word or "error" in word else "waiting"
-
-
-class MailLogs(Export):
-    """POST /mail-logs/exports: one record per e-mail and recipient, as it stood when the file was made."""
-
-    name = "zeptomail_mail_logs"
-    kind = "mail-logs"
-    endpoint = "POST /mail-logs/exports"
-    filter_setting = "mail_logs"
-    date_columns = ("status_time", "event_time", "time", "processed_time", "sent_time", "date", "created_time")
-    overrides: ClassVar[Mapping[str, Any]] = {**_FILES, "revisit_minutes": [1440, 4320]}
-
-    def filters(self) -> dict[str, Any] | None:
-        """Return the request's filters that are set, the agent among them."""
-        agent = self.account.settings.get("mailagent_key")
-        return {**({"mailagent_key": agent} if agent else {}), **(super().filters() or {})} or None
-
-
-class ActivityLogs(Export):
-    """POST /activity-logs/exports: what was changed in the account, and by whom."""
-
-    name = "zeptomail_activity_logs"
-    kind = "activity-logs"
-    endpoint = "POST /activity-logs/exports"
-    filter_setting = "activity_logs"
-    date_columns = ("modified_time", "performed_time", "activity_time", "created_time", "date")
-
-
-class SuppressionList(Export):
-    """POST /suppression-list/exports: addresses and domains that get no mail."""
-
-    name = "zeptomail_suppression_list"
-    kind = "suppression-list"
-    endpoint = "POST /suppression-list/exports"
-    filter_setting = "suppression_list"
-    date_columns = ("modified_time", "added_time", "created_time", "date")

@@ -8,7 +8,7 @@ from tap_emaillogs.provider import Provider
 from tap_emaillogs.providers.zeptomail import access, events, oauth
 from tap_emaillogs.providers.zeptomail import settings as options
 from tap_emaillogs.providers.zeptomail.emails import Emails
-from tap_emaillogs.providers.zeptomail.exports import ActivityLogs, MailLogs, SuppressionList
+from tap_emaillogs.providers.zeptomail.logs import ActivityLogs, MailLogs, SuppressionList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,8 +62,12 @@ class ZeptoMail(Provider):
         return oauth.error_message(data)
 
     def events(self, stream: str, record: Record) -> Iterator[Record]:
-        """Derive events from mail logs or e-mails."""
+        """Derive events from mail logs or e-mails; dates without an offset are taken as UTC."""
         return events.events(stream, record)
+
+    def remark(self, stream: str, record: Record) -> str | None:
+        """Remark rows that tell no outcome though their mail may have one."""
+        return events.remark(stream, record)
 
 
 def _details(details: Any) -> Iterator[Any]:
