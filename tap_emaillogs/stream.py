@@ -220,6 +220,8 @@ class LogStream(RESTStream[Any]):
         paged = attempt.pages > 1 and not self.row_key
         if paged and (len(rows) > total or seams.leaves_history(self, reading.window)):
             return self._parts(reading, attempt) or trouble
+        if len(rows) < total and not self.row_key and reading.memory.totals_are_wrong:
+            return self.outcome(reading, rows, total, truncated=f"{trouble}; its totals were wrong before")
         return trouble
 
     def _parts(self, reading: Reading, attempt: Attempt) -> Split | None:
