@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.errors import VendorError
     from tap_emaillogs.jobnotes import JobNote
-    from tap_emaillogs.jobs import Rows
+    from tap_emaillogs.jobrequests import Rows
     from tap_emaillogs.provider import Account
     from tap_emaillogs.reading import Outcome, Reading
     from tap_emaillogs.windows import Window
