@@ -63,7 +63,7 @@ def test_dates_that_are_misread_or_ignored(play: Any) -> None:
     assert len(unpack(client.export(**span))) == 61
 
 
-@pytest.mark.parametrize(("rows_per", "rows"), [("recipient", 90), ("mail", 60), ("event", 176)])
+@pytest.mark.parametrize(("rows_per", "rows"), [("recipient", 90), ("mail", 60), ("event", 172)])
 def test_rows_per_mail_recipient_or_status(play: Any, rows_per: str, rows: int) -> None:
     box, client = play(several_recipients=2, rows_per=rows_per)
     found = unpack(client.export())[1:]
