@@ -188,8 +188,13 @@ class Mailbox:
         self.smtp_port = smtp.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
+        # Who came a moment ago is still served: a connection that is accepted by a closed server would stay open.
+        limit = self._loop.time() + 2
+        while self._loop.time() < limit and (others := asyncio.all_tasks() - {asyncio.current_task()}):
+            await asyncio.wait(others, timeout=0.1)
         imap.close()
         smtp.close()
+        await asyncio.sleep(0)
 
 
 def _octets(message: EmailMessage | bytes) -> bytes:

@@ -14,11 +14,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sandbox.base import DAY, MINUTE, Account, Refused, Request, Response, Vendor, World, to_ms
-from sandbox.messangi_data import EVENTS, Log
+from sandbox.messangi_data import TRANSITIONS, Log
 from sandbox.messangi_report import Post
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection, Iterable
+
+    from sandbox.base import Life
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _ZONE = re.compile(r"GMT(?:([+-])(\d{1,2})(?::?([0-5]\d))?)?")
@@ -26,17 +28,7 @@ _FILTERS = {"from", "to", "recipient", "campaign", "channel", "sender", "status"
 _CHANNELS = "SEPWR"
 _TOO_LONG = "The date range exceeds the allowed limit: 92"
 _TOO_BIG = "The size of the report is too big. Please contact support"
-_ENVELOPES: dict[str, Callable[[list[Any]], Any]] = {
-    "data": lambda rows: {"data": rows},
-    "data.records": lambda rows: {"data": {"records": rows}},
-    "data.rows": lambda rows: {"data": {"rows": rows}},
-    "data.items": lambda rows: {"data": {"items": rows}},
-    "data.mlog": lambda rows: {"data": {"mlog": rows}},
-    "records": lambda rows: {"records": rows},
-    "rows": lambda rows: {"rows": rows},
-    "list": lambda rows: rows,
-    "unknown": lambda rows: {"result": {"entries": rows}},
-}
+_BODY = ("emails", "from", "timezone", "id")
 
 
 class Messangi(Vendor):
@@ -50,19 +42,27 @@ class Messangi(Vendor):
         "password": "sandbox-pässword",
         "login": False,  # whether `config` gives user and password instead of the key
         "token_seconds": 86400,
+        "token_form": "Bearer {}",  # of the header that a login answers with
         "report_path": "/v3/mlog",
         "export_path": "/v3/mlog/export",
+        "export_method": "POST",
+        "body_keys": {},  # other names of the body's keys; an empty one is not known at all
         "span_days": 28,  # how far back the data goes
-        "envelope": "data",  # a name in _ENVELOPES
+        "envelope": "data",  # where the rows are, such as data.records; "list": the answer is a bare list
+        "rows": "mail",  # a row per mail, whose status is overwritten, or per "event"
+        "filter_by": "date",  # the date that a range is about: the message's, or "statusDate"
+        "ignore_channel": False,  # whether the filter is ignored
         "bounds": "[)",  # what belongs to a span: "[)", "[]", "(]" or "()"
         "order": "newest",  # or oldest
         "page_param": "page",
         "size_param": "size",
         "default_page_size": 100,
         "page_cap": 1000,  # a larger size is silently this one
+        "first_page": 1,  # or 0
+        "page_zero": "refused",  # what page 0 is where the first is 1: "refused", the "first", or "empty"
         "ignore_page": False,  # every page is the first
         "too_big": 0,  # more rows in a request's range than this: explain; 0: never
-        "explain_status": 400,  # HTTP status of the two documented errors: 200 or 400
+        "explain_status": 400,  # HTTP status of `explain` about range, size and page: 200 or 400
         "success_explain": None,  # `explain` of a good answer, where it has one
         "new_status": "",  # a status that the documents do not list
         "hide_fields": (),  # fields that rows do not have; without `id` there are exact twins
@@ -77,6 +77,8 @@ class Messangi(Vendor):
         "csv_delimiter": ",",
         "csv_encoding": "utf-8",
     }
+
+    transitions = TRANSITIONS
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -95,8 +97,7 @@ class Messangi(Vendor):
             self._tokens.clear()
 
     def key_of(self, request: Request) -> str | None:
-        shown: str = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return self._owner(shown) or shown or None
+        return self._owner(self._shown(request)) or self._shown(request) or None
 
     def limit_of(self, request: Request) -> tuple[str, int] | None:
         return None if request.path.startswith("/kingslanding/") else super().limit_of(request)
@@ -109,15 +110,20 @@ class Messangi(Vendor):
             self._tokens.clear()
         if request.path == "/kingslanding/login":
             return self._login(request)
-        account = self.accounts.get(self._owner(request.headers.get("Authorization", "").removeprefix("Bearer ")) or "")
+        account = self.accounts.get(self._owner(self._shown(request)) or "")
         if account is None:
             raise Refused(self.error(401, "Unauthorized"))
         match request.method, request.path:
             case "GET", path if path == account.options["report_path"]:
                 return self._report(request, account)
-            case "POST", path if path == account.options["export_path"]:
+            case method, path if (method, path) == (account.options["export_method"], account.options["export_path"]):
                 return self._export(request, account)
         raise Refused(self.error(404, "Not found"))
+
+    @staticmethod
+    def _shown(request: Request) -> str:
+        """Return the key or token of a request, which may come bare or as Bearer."""
+        return re.sub(r"^bearer ", "", request.headers.get("Authorization", ""), flags=re.IGNORECASE)
 
     def _owner(self, shown: str) -> str | None:
         """Return the API key that is shown or stands behind a token."""
@@ -140,7 +146,7 @@ class Messangi(Vendor):
                 self.logins[key] += 1
                 token = f"{account.rng(f'login {self.logins[key]}').getrandbits(160):040x}"
                 self._tokens[token] = (key, self.world.now_ms() / 1000, time.monotonic())
-                return Response(200, {"explain": "OK"}, {"authorization": f"Bearer {token}"})
+                return Response(200, {"explain": "OK"}, {"authorization": account.options["token_form"].format(token)})
         raise Refused(self.error(401, "Invalid username or password"))
 
     def _body(self, request: Request, known: Collection[str]) -> dict[str, Any]:
@@ -148,15 +154,17 @@ class Messangi(Vendor):
             body = request.json()
         except (json.JSONDecodeError, UnicodeDecodeError):
             body = None
-        if request.method != "POST" or request.headers.get_content_type() != "application/json":
-            raise Refused(self.error(415, "POST application/json"))
+        if request.path == "/kingslanding/login" and request.method != "POST":
+            raise Refused(self.error(405, "POST"))
+        if request.headers.get_content_type() != "application/json":
+            raise Refused(self.error(415, "application/json"))
         if not isinstance(body, dict):
             raise Refused(self.error(400, "The body must be a JSON object"))
         self.check_known(body, known)
         return body
 
     def _find(self, given: dict[str, str], account: Account) -> list[Any]:
-        """Check what the report and its export have in common; return the messages, oldest first."""
+        """Check what the report and its export have in common; return the entries, oldest first."""
         span, log = [], self.logs[account.key]
         for name in ("from", "to"):
             if not _TIME.fullmatch(given.get(name, "")):
@@ -182,31 +190,37 @@ class Messangi(Vendor):
     def _report(self, request: Request, account: Account) -> Response:
         options = account.options
         given = self.single(request, _FILTERS | {options["page_param"], options["size_param"]})
-        page = self._number(given, options["page_param"], 1)
+        page = self._number(given, options["page_param"], options["first_page"], 0) - options["first_page"]
+        if page < 0 and options["page_zero"] == "refused":
+            raise Refused(self.error(options["explain_status"], f"Invalid {options['page_param']}"))
         size = min(self._number(given, options["size_param"], options["default_page_size"]), options["page_cap"])
         found = self._find(given, account)
         if options["order"] == "newest":
             found.reverse()
-        if options["ignore_page"]:
-            page = 1
+        if options["ignore_page"] or (page < 0 and options["page_zero"] == "first"):
+            page = 0
         elif request.has("repeat_page"):
-            page = max(1, page - 1)
-        shown = [] if request.has("empty_page") else found[(page - 1) * size : page * size]
+            page = max(0, page - 1)
+        shown = [] if page < 0 or request.has("empty_page") else found[page * size : (page + 1) * size]
         log = self.logs[account.key]
-        body = _ENVELOPES[options["envelope"]]([log.row(message) for message in shown])
+        body = _wrapped(options["envelope"], [log.row(entry) for entry in shown])
         if options["success_explain"] is not None and isinstance(body, dict):
             body = {"explain": options["success_explain"], **body}
         return Response(body=body)
 
-    def _number(self, given: dict[str, str], name: str, default: int) -> int:
+    def _number(self, given: dict[str, str], name: str, default: int, least: int = 1) -> int:
         text = given.get(name, str(default))
-        if not text.isdecimal() or int(text) < 1:
+        if not text.isdecimal() or int(text) < least:
             raise Refused(self.error(400, f"Invalid {name}"))
         return int(text)
 
     def _export(self, request: Request, account: Account) -> Response:
         given = self.single(request, _FILTERS)
-        body = self._body(request, {"emails", "from", "timezone", "id"})
+        names = {part: account.options["body_keys"].get(part, part) for part in _BODY}
+        given_body = self._body(request, {name for name in names.values() if name})
+        body = {part: given_body[name] for part, name in names.items() if name in given_body}
+        standing = {"emails": ["set@console.example"], "from": "set@console.example", "timezone": "GMT"}
+        body |= {part: value for part, value in standing.items() if not names[part]}  # set in the console, then
         emails, sender, zone = body.get("emails"), body.get("from"), _ZONE.fullmatch(str(body.get("timezone")))
         if not isinstance(emails, list) or not emails or not all(isinstance(one, str) and "@" in one for one in emails):
             raise Refused(self.error(400, "emails must be an array of addresses"))
@@ -225,26 +239,29 @@ class Messangi(Vendor):
         return Response(body={"explain": "OK", "data": {"id": body.get("id")}})
 
     def rows(self, key: str | None = None, stream: str | None = None) -> list[dict[str, Any]]:
-        """Return an account's e-mails as GET /v3/mlog shows them."""
+        """Return an account's e-mails as GET /v3/mlog shows them; with `ignore_channel` all messages."""
         del stream
         log = self.logs[self.account(key).key]
-        return [log.row(message) for message in log.visible() if message.channel == "E"]
+        return [log.row(entry) for entry in log.shown()]
 
     def late(self, count: int = 1, minutes_ago: float = 30, key: str | None = None) -> int:
         self.logs[self.account(key).key].late(count, self.world.now_ms() - round(minutes_ago * MINUTE))
         return count
 
     def change(self, count: int = 1, minutes_ago: float = 0, key: str | None = None) -> int:
-        """Let sent e-mails be opened as of then: their rows change, and so do these rows' keys."""
+        """Let sent e-mails be opened as of then: their rows change, or others are added where a row is an event."""
         return self.logs[self.account(key).key].change(count, self.world.now_ms() - round(minutes_ago * MINUTE))
 
+    def live(self, lives: Iterable[Life], key: str | None = None) -> None:
+        self.logs[self.account(key).key].live(lives)
+
     def truth(self) -> dict[str, Any]:
-        """Count e-mails only: the tap's default channel."""
+        """Count e-mails only, which is the tap's default channel, unless the vendor ignores that filter."""
         return {account.label: self._truth(account) for account in self.accounts.values()}
 
     def _truth(self, account: Account) -> dict[str, Any]:
         rows = self.rows(account.key)
-        events = Counter(EVENTS.get(row["status"], "unknown") for row in rows)
+        events = self.logs[account.key].events()
         streams = {"messangi_message_logs": len(rows), "messangi_message_reports": len(rows)}
         return self.summary(streams, events, requests=max(1, -(-len(rows) // account.options["page_cap"])))
 
@@ -255,3 +272,11 @@ class Messangi(Vendor):
             return {"api_key": account.key}
 
         return self.tap_config(origin, secrets)
+
+
+def _wrapped(envelope: str, rows: list[Any]) -> Any:
+    """Put rows where the option `envelope` says."""
+    body: Any = rows
+    for name in [] if envelope == "list" else reversed(envelope.split(".")):
+        body = {name: body}
+    return body

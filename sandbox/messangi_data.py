@@ -1,18 +1,19 @@
-"""What a Messangi account knows: messages of all channels, each with the status it has reached."""
+"""What a Messangi account knows: messages of all channels, each with the statuses it has reached."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sandbox import data
-from sandbox.base import DAY, HOUR, MINUTE, from_ms
+from sandbox.base import DAY, HOUR, MINUTE, from_ms, to_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from sandbox.base import Account, World
+    from sandbox.base import Account, Life, World
 
 EVENTS = {
     "DEQUEUED": "queued",
@@ -30,7 +31,22 @@ EVENTS = {
     "OPEN": "opened",
     "CLICK": "clicked",
 }
-"""E-mail statuses and the `event_type` that the contract makes of them; any other is `unknown`."""
+"""E-mail statuses and the `event_type` that the contract makes of them; any other is `unknown`.
+
+`queued` is the one event that every mail has, so DEQUEUED adds none.
+"""
+TRANSITIONS = {
+    "": (
+        *("SENT", "NOT_SENT", "INCOMPLETE", "BAD_TO", "BAD_FROM", "BLACKLISTED", "BLOCKED_DUE_BAD_BEHAVIOUR"),
+        *("BOUNCED", "BOUNCED_PERMANENT", "EXHAUSTED"),
+    ),
+    "SENT": ("OPEN", "CLICK", "COMPLAINED", "BOUNCED", "BOUNCED_PERMANENT"),
+    "NOT_SENT": ("SENT", "EXHAUSTED"),
+    "BOUNCED": ("SENT", "BOUNCED_PERMANENT", "EXHAUSTED"),
+    "OPEN": ("OPEN", "CLICK", "COMPLAINED"),
+    "CLICK": ("OPEN", "CLICK", "COMPLAINED"),
+}
+"""What may follow a status; "" is a mail that was just taken, which shows DEQUEUED. No page says so."""
 _WEIGHTS = (4, 50, 2, 1, 2, 2, 1, 2, 1, 4, 4, 1, 18, 8)
 _OTHER = {"S": ("SENT", "EXPIRED", "DELIVRD"), "W": ("SENT", "READ"), "P": ("SENT", "OPENED")}
 COLUMNS = {
@@ -70,8 +86,20 @@ class Message:
         return next(step for step in reversed(self.steps) if step[0] <= now_ms)
 
 
+class Entry(NamedTuple):
+    """What becomes a row: a message and one of its steps."""
+
+    message: Message
+    when: int
+    status: str
+
+
 class Log:
-    """One account's messages."""
+    """One account's messages.
+
+    The option `rows` tells what a row is: a `mail`, with the status reached last, or an `event`, one for each status
+    that was reached, all with the message's date.
+    """
 
     def __init__(self, account: Account, world: World) -> None:
         self.options = account.options
@@ -90,6 +118,7 @@ class Log:
         times = data.moments(account.rng("times"), account.size, start, end, step=1)
         times += data.moments(account.rng("times ahead"), more, end, end + ahead, step=1)
         self._messages: list[Message] = []
+        self._lives = 0
         for at in times:
             self._add("E", at)
             if len(self._messages) % 10 == 0:
@@ -117,9 +146,53 @@ class Log:
                     changed += 1
         return changed
 
-    def row(self, message: Message) -> dict[str, Any]:
-        """Return a message as GET /v3/mlog does."""
-        when, status = message.reached(self.seen_ms())
+    def live(self, lives: Iterable[Life]) -> None:
+        """Plan further e-mails; nothing of them depends on chance, or on when this is called."""
+        for life in lives:
+            at, before = to_ms(life.at), ""
+            steps = [(at, "DEQUEUED")]
+            for wait, status in life.steps:
+                if status not in TRANSITIONS.get(before, ()):
+                    raise ValueError(f"{status} cannot follow {before or 'nothing'}")
+                at, before = at + wait // timedelta(milliseconds=1), status
+                steps.append((at, status))
+            number = self._lives
+            self._lives += 1
+            self._messages.append(
+                Message(
+                    ident=f"{self._ident}-{number}",
+                    channel="E",
+                    sender=data.SENDERS[number % len(data.SENDERS)],
+                    recipient=self._people[number % len(self._people)].address,
+                    subject=data.SUBJECTS[number % len(data.SUBJECTS)],
+                    campaign=1000 + number % 3,
+                    steps=steps,
+                )
+            )
+
+    def entries(self) -> list[Entry]:
+        """Return what rows there are now, oldest message first."""
+        now = self.seen_ms()
+        if self.options["rows"] == "event":
+            return [Entry(one, when, status) for one in self.visible() for when, status in one.steps if when <= now]
+        return [Entry(one, *one.reached(now)) for one in self.visible()]
+
+    def shown(self) -> list[Entry]:
+        """Return the entries that one gets who asks for e-mails."""
+        return [one for one in self.entries() if one.message.channel == "E" or self.options["ignore_channel"]]
+
+    def events(self) -> Counter[str]:
+        """Count the events of the entries: each mail is queued once, or each row where no id tells mails apart."""
+        hidden = self.options["hide_fields"]
+        emails = [one for one in self.shown() if one.message.channel == "E"]
+        mails = len(emails) if "id" in hidden else len({one.message.ident for one in emails})
+        words = Counter() if "status" in hidden else Counter(EVENTS.get(one.status, "unknown") for one in emails)
+        del words["queued"]
+        return words + Counter(queued=mails)
+
+    def row(self, entry: Entry) -> dict[str, Any]:
+        """Return an entry as GET /v3/mlog does."""
+        message, when, status = entry
         row = {
             "id": message.ident,
             "date": _zulu(message.at_ms),
@@ -137,34 +210,35 @@ class Log:
             del row[name]
         return row
 
-    def cells(self, message: Message, minutes: int) -> list[str]:
-        """Return a message as a line of the CSV report, in a zone that is `minutes` east of GMT."""
+    def cells(self, entry: Entry, minutes: int) -> list[str]:
+        """Return an entry as a line of the CSV report, in a zone that is `minutes` east of GMT."""
         zone = timezone(timedelta(minutes=minutes))
-        row = self.row(message)
-        when, _ = message.reached(self.seen_ms())
-        for name, ms in (("date", message.at_ms), ("statusDate", when)):
+        row = self.row(entry)
+        for name, ms in (("date", entry.message.at_ms), ("statusDate", entry.when)):
             if name in row:
                 row[name] = from_ms(ms).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S.") + f"{ms % 1000:03d}"
         return ["" if value is None else str(value) for value in row.values()]
 
-    def find(self, span: tuple[int, int], filters: Mapping[str, str]) -> list[Message]:
-        """Return the messages of a span (the option `bounds` tells what of its ends belongs to it) that fit."""
+    def find(self, span: tuple[int, int], filters: Mapping[str, str]) -> list[Entry]:
+        """Return the entries of a span that fit; options tell which date counts and what of the ends belongs to it."""
         low, high = self.options["bounds"]
         start, end = span[0] + (low == "("), span[1] + (high == "]")
         statuses = filters["status"].split(",") if "status" in filters else []
-        now = self.seen_ms()
+        by_status = self.options["filter_by"] == "statusDate"
 
-        def fits(message: Message) -> bool:
+        def fits(entry: Entry) -> bool:
+            message = entry.message
             return (
-                start <= message.at_ms < end
-                and filters.get("channel", message.channel) == message.channel
+                start <= (entry.when if by_status else message.at_ms) < end
+                and (self.options["ignore_channel"] or filters.get("channel", message.channel) == message.channel)
                 and filters.get("recipient", message.recipient) == message.recipient
                 and filters.get("campaign", str(message.campaign)) == str(message.campaign)
                 and filters.get("sender", message.sender) == message.sender
-                and (not statuses or message.reached(now)[1] in statuses)
+                and (not statuses or entry.status in statuses)
             )
 
-        return [message for message in self.visible() if fits(message)]
+        found = [entry for entry in self.entries() if fits(entry)]
+        return sorted(found, key=lambda entry: entry.when) if by_status else found
 
     def known(self, status: str) -> bool:
         """Tell whether a status exists."""

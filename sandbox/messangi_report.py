@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from sandbox.messangi_data import Log, Message
+    from sandbox.messangi_data import Entry, Log
 
 
 class Post:
@@ -29,17 +29,17 @@ class Post:
         self._options = options
         self._now = now
         self.requests: list[dict[str, Any]] = []
-        """The bodies of all requests for a report."""
+        """The bodies of all requests for a report, under the keys that the vendor's page suggests."""
         self.held: list[EmailMessage] = []
         self.sent: list[EmailMessage] = []
         self.failures: list[Exception] = []
         """What went wrong while a delayed report was sent."""
 
-    def order(self, body: dict[str, Any], log: Log, messages: list[Message], minutes: int) -> None:
+    def order(self, body: dict[str, Any], log: Log, entries: list[Entry], minutes: int) -> None:
         """Write a report and send it at once, later, on `release()` or never, as the options say."""
         number = len(self.requests)
         self.requests.append(body)
-        mail = self._mail(body, _csv(log, messages, minutes, self._options))
+        mail = self._mail(body, _csv(log, entries, minutes, self._options))
         lost, delay = self._options["lost_reports"], self._options["report_delay"]
         if lost < 0 or number < lost:
             return
@@ -101,9 +101,9 @@ class Post:
         return mail
 
 
-def _csv(log: Log, messages: list[Message], minutes: int, options: Mapping[str, Any]) -> bytes:
+def _csv(log: Log, entries: list[Entry], minutes: int, options: Mapping[str, Any]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=options["csv_delimiter"])
     writer.writerow([column for name, column in COLUMNS.items() if name not in options["hide_fields"]])
-    writer.writerows(log.cells(message, minutes) for message in messages)
+    writer.writerows(log.cells(entry, minutes) for entry in entries)
     return text.getvalue().encode(options["csv_encoding"])

@@ -294,7 +294,7 @@ class EmailEvents(Stream):
 
                 def derive(record: Record) -> list[Record]:
                     found = list(stream.events(record))
-                    if remark := provider.remark(stream.name, record):
+                    if remark := stream.remark(record):
                         self._remarks[stream.name, remark] += 1
                     events = [one for one in found if _told_apart(one, counts)] if stream.row_per_event else found
                     for event in events:

@@ -33,6 +33,8 @@ class Memory:
         """Whether this vendor was seen to cut a full answer at its end; None: not tried yet."""
         self.pages_moved = False
         """Whether rows were seen to come or go between the pages of a window in this run."""
+        self.totals_are_wrong = False
+        """Whether parts of a window were seen to lack more rows than the whole did."""
         self.lock = threading.RLock()
         self.notes = copy.deepcopy(dict(notes))
         """To be read and changed with `lock` held."""
@@ -98,6 +100,7 @@ class Reading:
             return True
         with self.memory.lock:
             self.allowance[0] -= rows
+            self.memory.totals_are_wrong = self.memory.totals_are_wrong or self.allowance[0] < 0
             return self.allowance[0] >= 0
 
     def parts(self, windows: Iterable[Window]) -> list[Reading]:

@@ -220,6 +220,8 @@ class LogStream(RESTStream[Any]):
         paged = attempt.pages > 1 and not self.row_key
         if paged and (len(rows) > total or seams.leaves_history(self, reading.window)):
             return self._parts(reading, attempt) or trouble
+        if len(rows) < total and not self.row_key and reading.memory.totals_are_wrong:
+            return self.outcome(reading, rows, total, truncated=f"{trouble}; its totals were wrong before")
         return trouble
 
     def _parts(self, reading: Reading, attempt: Attempt) -> Split | None:
@@ -390,6 +392,10 @@ class LogStream(RESTStream[Any]):
     def events(self, record: Record) -> Iterable[Record]:
         """Derive the unified events of a record, before privacy is applied; override where they depend on settings."""
         return self.account.provider.events(self.name, record)
+
+    def remark(self, record: Record) -> str | None:
+        """Say what a record tells that makes no event; override where that depends on settings."""
+        return self.account.provider.remark(self.name, record)
 
     def at_edge(self, record: Record, window: Window) -> bool:
         """Whether the record lies where the next window might show it again."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO
@@ -17,7 +19,9 @@ from tap_emaillogs.archives import Archive, BrokenFile, Limits, WrongPassword, o
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-_DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t|"
+_SAMPLE_LINES, _SAMPLE_LENGTH = 50, 1 << 16
+"""Of the first lines, so many, or so many characters, show which delimiter separates the columns."""
 _LONGEST_LINE = 1 << 20
 _LONGEST_FIELD = 16 << 20
 _QUOTED = re.compile(r'"[^"]*"')
@@ -56,6 +60,8 @@ class _Member:
 
     open: Callable[[], BinaryIO]
     encoding: str
+    columns: tuple[str, ...]
+    """Those of the header; none where the file is empty."""
     rows: int
 
 
@@ -70,11 +76,20 @@ class Table:
         self.ignored = ignored
         """Files beside the tables, which were left alone."""
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of its headers, in snake case; none where there is no header."""
+        return tuple(dict.fromkeys(name for member in self._members for name in member.columns))
+
+    def parts(self) -> list[Table]:
+        """Return a table for each file of an archive."""
+        return [Table([member], encrypted=self.encrypted, ignored=0) for member in self._members]
+
     def rows(self) -> Iterator[dict[str, str]]:
         """Yield the rows as column to text; an empty cell is left out, one beyond the header is `column_<n>`."""
         for member in self._members:
             with io.TextIOWrapper(member.open(), encoding=member.encoding, newline="") as text:
-                yield from _rows(text, sealed=True)
+                yield from _parsed(text, sealed=True)[1]
 
 
 def open_table(
@@ -143,23 +158,30 @@ def _verified_member(opener: Callable[[], BinaryIO], *, sealed: bool) -> _Member
     for encoding in encodings:
         try:
             with io.TextIOWrapper(opener(), encoding=encoding, newline="") as text:
-                return _Member(opener, encoding, sum(1 for _ in _rows(text, sealed=sealed)))
+                columns, rows = _parsed(text, sealed=sealed)
+                return _Member(opener, encoding, columns, sum(1 for _ in rows))
         except UnicodeError:
             continue
     raise BrokenFile("the file is no text")
 
 
-def _rows(text: io.TextIOWrapper, *, sealed: bool) -> Iterator[dict[str, str]]:
+def _parsed(text: io.TextIOWrapper, *, sealed: bool) -> tuple[tuple[str, ...], Iterator[dict[str, str]]]:
+    """Return the names of the columns, and the rows to come."""
     lines = _Lines(text)
     first = next((line for line in lines if line.strip()), "")
     if not _looks_like_header(first, sealed=sealed):
-        return
-    bare = _QUOTED.sub("", first)
-    reader = csv.reader(_chain(first, lines), delimiter=max(_DELIMITERS, key=bare.count))
-    try:
+        return (), iter(())
+    sample = _sample(lines)
+    reader = csv.reader(itertools.chain([first], sample, lines, [_END]), delimiter=_delimiter(first, sample))
+    with _no_csv():
         names = column_names(next(reader))
-        width = len(names)
-        row: list[str] = []
+    return tuple(names), _rows(reader, names, lines, sealed=sealed)
+
+
+def _rows(reader: Iterator[list[str]], names: list[str], lines: _Lines, *, sealed: bool) -> Iterator[dict[str, str]]:
+    width = len(names)
+    row: list[str] = []
+    with _no_csv():
         for row in reader:
             if row == [_END]:
                 break
@@ -168,12 +190,47 @@ def _rows(text: io.TextIOWrapper, *, sealed: bool) -> Iterator[dict[str, str]]:
             while len(row) > len(names):
                 names = column_names([*names, f"column {len(names) + 1}"])
             yield {name: cell for name, cell in zip(names, row, strict=False) if cell}
-    except csv.Error as error:
-        raise BrokenFile("the file is no CSV: a field without end") from error
     if row != [_END]:
         raise BrokenFile("the file ends inside of a quoted field")
     if not sealed and not lines.ended:
         raise BrokenFile("the file ends in the middle of a line")
+
+
+@contextmanager
+def _no_csv() -> Iterator[None]:
+    try:
+        yield
+    except csv.Error as error:
+        raise BrokenFile("the file is no CSV: a field without end") from error
+
+
+def _sample(lines: Iterable[str]) -> list[str]:
+    """Return the first lines, as far as they show which delimiter is used."""
+    sample: list[str] = []
+    length = 0
+    for line in lines:
+        sample.append(line)
+        length += len(line)
+        if len(sample) == _SAMPLE_LINES or length > _SAMPLE_LENGTH:
+            break
+    return sample
+
+
+def _delimiter(header: str, sample: Sequence[str]) -> str:
+    """Return what separates the columns: of what stands in the header, that under which the rows fit it best."""
+    bare = _QUOTED.sub("", header)
+    likely = sorted((one for one in _DELIMITERS if one in bare), key=bare.count, reverse=True)
+    return max(likely, key=lambda one: _cells_that_fit(header, sample, one)) if likely else _DELIMITERS[0]
+
+
+def _cells_that_fit(header: str, sample: Sequence[str], delimiter: str) -> float:
+    """Return how many cells of a row fit the header, at an average; a row wider than it fits half."""
+    try:
+        width, *widths = map(len, csv.reader([header, *sample], delimiter=delimiter))
+    except csv.Error:
+        return 0.0
+    rows = [one for one in widths if one]
+    return sum(one if one <= width else width / 2 for one in rows) / len(rows) if rows else float(width)
 
 
 def _looks_like_header(line: str, *, sealed: bool) -> bool:
@@ -182,12 +239,6 @@ def _looks_like_header(line: str, *, sealed: bool) -> bool:
     if line.lstrip()[:1] in tuple("<{[") or _CONTROL.search(line):
         raise BrokenFile("the file is no CSV")
     return bool(line)
-
-
-def _chain(first: str, lines: Iterable[str]) -> Iterator[str]:
-    yield first
-    yield from lines
-    yield _END
 
 
 class _Lines:

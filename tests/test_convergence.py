@@ -53,6 +53,8 @@ class Scene:
 SCENES = (
     Scene("infobip"),
     Scene("infobip", {"api_version": 4}),
+    Scene("smtp2go"),
+    Scene("smtp2go", {"attempts": "grow", "paging": "offset", "order": "oldest"}, {"page_size": 3}),
 )
 
 

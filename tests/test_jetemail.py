@@ -80,8 +80,10 @@ UNKNOWN = [
 ]
 every_unknown = pytest.mark.parametrize("options", UNKNOWN, ids=lambda options: "-".join(map(str, options.values())))
 both_pagings = pytest.mark.parametrize("paging", ["offset", "page"])
+thorough = pytest.mark.thorough
 
 
+@thorough
 @both_pagings
 @every_unknown
 def test_rows_touched_while_pages_are_read(play: Play, options: dict[str, Any], paging: str) -> None:
@@ -150,9 +152,10 @@ def test_a_row_leaves_and_another_comes_so_that_the_total_stays(
     assert asked(first, "jetemail") < 30
 
 
+@thorough
 @both_pagings
 @pytest.mark.parametrize("filtered", COLUMNS)
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_rows_of_one_moment_in_any_order(play: Play, filtered: str, paging: str, seed: int) -> None:
     """Bursts of 30 rows a second, in another order in each answer, while rows are touched: all there, or told."""
     options = {"filter_column": filtered, "sort_column": "first_seen", "ties": "shuffled", "span_days": 2}
@@ -269,6 +272,7 @@ def test_a_flag_that_is_always_up(play: Play, options: dict[str, Any], size: int
     assert asked(found, "jetemail") <= (1 if size < 100 else 4 if options["max_shown"] else 6)
 
 
+@thorough
 @both_pagings
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("past", ["empty", "error"])
@@ -286,6 +290,7 @@ def test_a_cap_however_it_is_told(  # noqa: PLR0917 - crossed
     assert asked(found, "jetemail") <= 35 * 2
 
 
+@thorough
 @pytest.mark.parametrize("shown", [True, False])
 def test_6000_rows_under_a_cap(play: Play, shown: bool) -> None:
     options = {"max_count_limit": 1000, "max_shown": shown}
@@ -476,6 +481,7 @@ def with_tail(found: Run, cut: Run, chance: random.Random) -> Run:
     return Run(0, "", found.messages[: chance.randint(size, len(found.messages))])
 
 
+@thorough
 @both_pagings
 @pytest.mark.parametrize("seed", range(3))
 @every_unknown

@@ -184,7 +184,7 @@ def test_paging_that_is_ignored_or_named_otherwise(play: Play) -> None:
 
 @pytest.mark.parametrize(
     ("envelope", "path"),
-    [("data.rows", "data/rows"), ("records", "records"), ("list", ""), ("unknown", "result/entries")],
+    [("data.rows", "data/rows"), ("records", "records"), ("list", ""), ("result.entries", "result/entries")],
 )
 def test_envelopes(play: Play, envelope: str, path: str) -> None:
     found = play(envelope=envelope)[1].log().json()

@@ -13,7 +13,7 @@ from tap_emaillogs.provider import Provider
 from tap_emaillogs.providers.messangi import answers
 from tap_emaillogs.providers.messangi.login import LoginAuth
 from tap_emaillogs.providers.messangi.logs import MessageLogs
-from tap_emaillogs.providers.messangi.mapping import STATUSES, events_of
+from tap_emaillogs.providers.messangi.mapping import STATUSES, events_of, remark_on
 from tap_emaillogs.providers.messangi.reports import MessageReports
 from tap_emaillogs.providers.messangi.settings import DEFAULTS, SETTINGS, mistakes
 
@@ -62,8 +62,12 @@ class Messangi(Provider):
         return answers.error_message(data)
 
     def events(self, stream: str, record: Record) -> Iterable[Record]:
-        """One event per row: the status it shows."""
+        """Derive the event that every e-mail has, and that of the status shown."""
         return events_of(self.name, stream, record)
+
+    def remark(self, stream: str, record: Record) -> str | None:  # noqa: ARG002 - both streams alike
+        """Say of what a row makes no event."""
+        return remark_on(record)
 
 
 PROVIDER = Messangi()

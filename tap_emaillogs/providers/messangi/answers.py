@@ -14,6 +14,7 @@ from tap_emaillogs.errors import Misunderstood
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_HINT = "set messangi.records_path to where the records are, such as result.entries"
 _INNER = ("records", "rows", "items", "mlog")
 _OUTER = ("records", "rows")
 _TOO_LONG = re.compile(r"date range exceeds|exceeds the allowed limit", re.IGNORECASE)
@@ -32,10 +33,20 @@ _FAILURE = re.compile(
 )
 
 
-def find_rows(data: Any) -> list[Mapping[str, Any]] | None:
-    """Return the rows of an answer: a bare list, `data`, `data.records|rows|items|mlog`, `records` or `rows`."""
-    if isinstance(data, list):
-        found: Any = data
+def find_rows(data: Any, path: str | None = None) -> list[Mapping[str, Any]] | None:
+    """Return the rows of an answer; None: they are not where they should be.
+
+    That is at `path` (`result.entries`), or without one at any likely place: a bare list, `data`,
+    `data.records|rows|items|mlog`, `records` or `rows`.
+    """
+    found: Any
+    if path:
+        found = data
+        for name in path.split("."):
+            found = found.get(name) if isinstance(found, dict) else None
+        found = found if isinstance(found, list) else None
+    elif isinstance(data, list):
+        found = data
     elif isinstance(data, dict):
         inner = data.get("data")
         places = [inner]
@@ -50,30 +61,32 @@ def find_rows(data: Any) -> list[Mapping[str, Any]] | None:
     return list(found)
 
 
-def rows_of(data: Any) -> list[Mapping[str, Any]]:
-    """Return the rows of an answer.
+def rows_of(data: Any, path: str | None = None) -> list[Mapping[str, Any]]:
+    """Return the rows of an answer, from where `find_rows` looks.
 
     Raises:
-        Misunderstood: It has none of the known wrappers.
+        Misunderstood: There is no list of objects.
     """
-    rows = find_rows(data)
+    rows = find_rows(data, path)
     if rows is None:
         names = ", ".join(sorted(map(str, data))[:8]) if isinstance(data, dict) else ""
         seen = f"its keys are {names}" if names else f"it is {type(data).__name__}"
-        raise Misunderstood(f"the answer holds no list of records in any wrapper this tap knows ({seen})")
+        where = "where messangi.records_path points" if path else "in any wrapper this tap knows"
+        raise Misunderstood(f"the answer holds no list of records {where} ({seen})", _HINT)
     return rows
 
 
-def error_message(data: Any) -> str | None:
+def error_message(data: Any, path: str | None = None) -> str | None:
     """Return what `explain` complains of; None: nothing, or it says that all went well.
 
-    Of an answer without `explain` and without rows, `error` and `message` are taken for it.
+    Of an answer without `explain` and without rows (at `path`, as `find_rows` has it), `error` and `message` are taken
+    for it.
     """
     if not isinstance(data, dict):
         return None
     inner = data.get("data")
     said = data.get("explain") or (inner.get("explain") if isinstance(inner, dict) else None)
-    if not said and find_rows(data) is None:
+    if not said and find_rows(data, path) is None:
         said = data.get("error") or data.get("message")
     if isinstance(said, dict):
         said = said.get("message") or said.get("explain")

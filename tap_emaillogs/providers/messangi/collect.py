@@ -1,31 +1,34 @@
 """Which mail is whose report.
 
-A mail belongs to a request when the request's id stands in its subject, body or file name. Where a sender is trusted,
-a mail of its may do without: when it came after the request, every date in its table lies in the request's window, and
-no other pending request of whoever reads this mailbox fits as well. Anything else is left alone, and named where it
-might be the one.
+A mail belongs to a request when the request's id stands in its subject, body or file name, and its table answers the
+request (`candidates`): others may quote the id. Where a sender is trusted, a mail of its may do without the id: when it
+came after the request, every date in its table lies in the request's window, and no other pending request of whoever
+reads this mailbox fits as well. Anything else is left alone, and named where it might be the one.
 """
 
 from __future__ import annotations
 
-import io
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tap_emaillogs.archives import BrokenFile
-from tap_emaillogs.providers.messangi.moments import dates_of
-from tap_emaillogs.providers.messangi.settings import zone_of
-from tap_emaillogs.tabular import Table, open_table
+from tap_emaillogs.providers.messangi.candidates import (
+    Candidate,
+    best,
+    is_doubtful,
+    judged,
+    open_candidate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
-    from datetime import tzinfo
 
+    from tap_emaillogs.archives import BrokenFile
     from tap_emaillogs.providers.messangi.mails import Mail
     from tap_emaillogs.providers.messangi.pending import Pending, Requests
+    from tap_emaillogs.tabular import Table
 
 _SKEW = timedelta(minutes=5)
 """So far the clocks of here and of the mail's sender may differ."""
@@ -91,9 +94,11 @@ class Look:
 class Collector:
     """Looks for the reports of one account; one look at a time."""
 
-    def __init__(self, source: Source, trusted: str | None, redact: Callable[[str], str]) -> None:
+    def __init__(
+        self, source: Source, trusted: str | None, redact: Callable[[str], str], known: frozenset[str]
+    ) -> None:
         self.source = source
-        self._trusted, self._redact = trusted, redact
+        self._trusted, self._redact, self._known = trusted, redact, known
         self._lock = threading.Lock()
 
     def check(self) -> None:
@@ -116,51 +121,64 @@ class Collector:
         look = Look()
         with self._lock, self.source.opened() as view:
             seen: set[str] = set()
-            for mail in self._candidates(view, request, thorough=thorough):
-                if mail.key in seen:
-                    continue
-                seen.add(mail.key)
-                if mail.holds(request.ident):
-                    self._open(mail, look)
-                elif not requests.used(mail.key):
-                    self._weigh(mail, request, list(rivals()), look)
+            since = request.asked - _SKEW
+            found = [self._examined(mail, request, look) for mail in _new(view.holding(request.ident, since), seen)]
+            self._choose(found, look, thorough=thorough)
+            for mail in _new(self._others(view, since, thorough=thorough), seen):
                 if look.report is not None:
                     break
+                if mail.holds(request.ident):  # where a mail server does not find it
+                    self._choose([self._examined(mail, request, look)], look, thorough=thorough)
+                elif not requests.used(mail.key):
+                    self._weigh(mail, request, list(rivals()), look)
         return look
 
-    def _candidates(self, view: View, request: Pending, *, thorough: bool) -> Iterator[Mail]:
-        since = request.asked - _SKEW
-        yield from view.holding(request.ident, since)
+    def _others(self, view: View, since: datetime, *, thorough: bool) -> Iterator[Mail]:
         if self._trusted:
             yield from view.from_sender(self._trusted, since)
         if thorough:
             yield from view.latest(since, _LATEST)
 
-    def _open(self, mail: Mail, look: Look) -> None:
-        """Take a mail that holds the request's id."""
-        try:
-            tables = _tables(mail)
-        except BrokenFile as error:
-            look.broken = error
-            return
-        if tables:
-            look.report = Report(mail.key, tables)
+    def _examined(self, mail: Mail, request: Pending, look: Look) -> Candidate:
+        """Read a mail that holds the request's id, and note why it is not the answer."""
+        if not mail.holds(request.ident):  # a mail server may compare in its own way
+            return Candidate(mail)
+        candidate = open_candidate(mail, request, self._known)
+        shown = f"{mail.shown(self._redact)} holds the request's id"
+        if candidate.broken is not None:
+            look.broken = candidate.broken
+        elif not candidate.judgements:
+            look.clues.append(f"{shown} but no .csv, .csv.gz or .zip file (links in a mail are never followed)")
         else:
-            look.clues.append(
-                f"{mail.shown(self._redact)} holds the request's id but no .csv, .csv.gz or .zip file (links in a mail "
-                "are never followed)"
-            )
+            look.clues.extend(f"{shown}, but its table {refusal}" for refusal in candidate.refusals)
+        return candidate
+
+    def _choose(self, candidates: Iterable[Candidate], look: Look, *, thorough: bool) -> None:
+        """Take the best of the mails that hold the request's id.
+
+        A reply is taken only where dates prove it and nothing else came in all the time that the run waits.
+        """
+        usable = []
+        for candidate in candidates:
+            if is_doubtful(candidate, self._trusted) and not (thorough and candidate.dated):
+                if candidate.tables:
+                    shown = candidate.mail.shown(self._redact)
+                    look.clues.append(
+                        f"{shown} holds the request's id, but it is a reply, and its table proves nothing"
+                    )
+            else:
+                usable.append(candidate)
+        chosen = best(usable, self._trusted)
+        if chosen is not None:
+            look.report = Report(chosen.mail.key, chosen.tables)
 
     def _weigh(self, mail: Mail, request: Pending, pending: list[Pending], look: Look) -> None:
         """Take a mail without an id if its sender is trusted and it fits; name it where it might be the one."""
         since = request.asked - _SKEW
         if any(mail.holds(other.ident) for other in pending) or not (mail.name or mail.after(since)):
             return
-        try:
-            tables = _tables(mail)
-        except BrokenFile:
-            return
-        if not tables or not _fits(tables, request):
+        candidate = open_candidate(mail, request, self._known)
+        if not candidate.dated or not candidate.tables:
             return
         shown = f"{mail.shown(self._redact)} holds a table of this span, but not the id {request.ident}"
         if mail.name:
@@ -169,28 +187,20 @@ class Collector:
             look.clues.append(
                 f"{shown}: if it is the report, set messangi.report.trusted_sender to the address it came from"
             )
-        elif any(other != request and mail.after(other.asked - _SKEW) and _fits(tables, other) for other in pending):
+        elif any(
+            other != request and mail.after(other.asked - _SKEW) and self._fits(candidate, other) for other in pending
+        ):
             look.clues.append(f"{shown}, and more than one pending request fits it")
         else:
-            look.report = Report(mail.key, tables)
+            look.report = Report(mail.key, candidate.tables)
+
+    def _fits(self, candidate: Candidate, request: Pending) -> bool:
+        return any(judged(table, request, self._known).dated for table in candidate.tables)
 
 
-def _tables(mail: Mail) -> tuple[Table, ...]:
-    # What a mail holds is whole, or else the mail would not have come.
-    return tuple(open_table(io.BytesIO(content), announced=len(content)) for content in mail.files())
-
-
-def _fits(tables: Iterable[Table], request: Pending) -> bool:
-    """Whether a table has dates, and all of them lie in the request's window."""
-    zone: tzinfo | None = zone_of(request.zone)
-    assert zone is not None
-    dated = False
-    for table in tables:
-        for row in table.rows():
-            own = dates_of(row, zone).own
-            if own is None:
-                continue
-            dated = True
-            if not request.window.start - own.grain <= own.at <= request.window.end:
-                return False
-    return dated
+def _new(mails: Iterable[Mail], seen: set[str]) -> Iterator[Mail]:
+    """Yield the mails that were not seen before."""
+    for mail in mails:
+        if mail.key not in seen:
+            seen.add(mail.key)
+            yield mail

@@ -23,15 +23,22 @@ _MOST_BYTES = 1 << 20
 
 
 def ask(  # noqa: PLR0913 - the parts of a request, all named
-    client: ApiClient, url: str, body: Mapping[str, Any], meter: Meter, *, authorize: bool, query: Any = None
+    client: ApiClient,
+    url: str,
+    body: Mapping[str, Any],
+    meter: Meter,
+    *,
+    authorize: bool,
+    query: Any = None,
+    method: str = "POST",
 ) -> Reply:
-    """Post JSON where nothing is promised about the answer's body; return its headers and, if there is JSON, data.
+    """Send JSON where nothing is promised about the answer's body; return its headers and, if there is JSON, data.
 
     Raises:
         VendorError: The vendor refused it, by status or by `explain`.
         Unreachable: No whole answer after all tries.
     """
-    request = HTTPRequest(url, "POST", params=query or {}, data=dict(body))
+    request = HTTPRequest(url, method, params=query or {}, data=dict(body))
     file = io.BytesIO()
     reply = client.download(request, meter, file, _MOST_BYTES, as_json=True, authorize=authorize)
     try:

@@ -6,31 +6,39 @@ Neither wrapper, nor fields, nor paging, nor whether the range's ends belong to 
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from tap_emaillogs import timestamps
+from tap_emaillogs.attempt import Taken
+from tap_emaillogs.client import Reply
 from tap_emaillogs.density import cut, estimate
 from tap_emaillogs.errors import PagingLoop, ReadError, VendorError
 from tap_emaillogs.pagination import Page, PagePaginator
 from tap_emaillogs.providers.messangi import answers, windows
-from tap_emaillogs.providers.messangi.moments import belongs, dates_of, near_end
+from tap_emaillogs.providers.messangi.moments import belongs, dates_of
+from tap_emaillogs.providers.messangi.streams import MessageRows
 from tap_emaillogs.reading import Split
-from tap_emaillogs.undocumented import UndocumentedStream
+from tap_emaillogs.records import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
+    from tap_emaillogs.attempt import Attempt
+    from tap_emaillogs.client import Meter
     from tap_emaillogs.provider import Account
     from tap_emaillogs.reading import Outcome, Reading
-    from tap_emaillogs.records import Record
     from tap_emaillogs.windows import Window
 
-_ROUND = 10
-"""Servers cap pages at multiples of it."""
+_SMALLEST_CAP = 10
+"""No server caps its pages at fewer rows."""
+_NO_SUCH_PAGE = frozenset({200, 400, 404, 410, 416, 422})
+"""Statuses of an answer that may mean that there is no page 0; `explain` comes with 200, too."""
+_NO_PAGE = object()
 
 
 class Unpaged(ReadError):
@@ -42,16 +50,42 @@ class Unpaged(ReadError):
 
 
 class Pages(PagePaginator):
-    """Numbered pages of a server that may cap their size, and may ignore their number.
+    """Numbered pages of a server that may cap their size, may ignore their number, and may count from 0.
 
     A second page that repeats the first ends the reading, unless the page may be cut: it is as long as asked, or holds
-    a round number of rows and no fewer than any answer before (`largest`, shared by the windows of an endpoint).
-    A later page that repeats the one before is a loop.
+    a round number of rows (25, 100, 256) and no fewer than any answer before (`largest`, shared by the windows of an
+    endpoint). A later page that repeats the one before is a loop.
+
+    With `first` 0 a server that counts from 1 is understood too: where it has no page 0 the reading goes on with
+    page 1, and where its page 0 is the page 1, that one counts once.
     """
 
-    def __init__(self, page_size: int, largest: list[int]) -> None:
-        super().__init__(page_size, trust_short=False)
-        self._size, self._largest = page_size, largest
+    def __init__(
+        self, page_size: int, largest: list[int], *, first: int, mail_of: Callable[[Mapping[str, Any]], Any]
+    ) -> None:
+        super().__init__(page_size, first=first, trust_short=False)
+        self._size, self._largest, self._mail_of = page_size, largest, mail_of
+
+    def advance(self, response: Page) -> None:  # type: ignore[override] # a page understood, as in the base
+        """Go on to the page after `response`."""
+        if self._value == 0 and not response.rows:
+            self._value = 1
+        elif self._value == 1 and self.count == 1 and self._shows_again(response.rows):
+            self._value, self._last_rows = 2, response.rows
+        else:
+            super().advance(response)
+
+    def _shows_again(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether page 1 is page 0 once more, although some rows may have changed meanwhile.
+
+        Where rows are events, another page may well tell of the same mails: so rows are compared as a whole, but for
+        a page so short that no further one can follow.
+        """
+        before = self._last_rows
+        if len(before) < _SMALLEST_CAP:
+            return bool(rows) and Counter(map(self._mail_of, before)) == Counter(map(self._mail_of, rows))
+        same = Counter(map(json_text, before)) & Counter(map(json_text, rows))
+        return 2 * same.total() >= max(len(before), len(rows))
 
     def repeated(self, page: Page) -> None:
         """Meet a page that equals the one before.
@@ -63,34 +97,44 @@ class Pages(PagePaginator):
         seen = len(page.rows)
         if self.count > 1:
             raise PagingLoop(f"page {self.count + 1} repeats the page before it ({seen} rows)")
-        cap_like = seen % _ROUND == 0 and seen >= self._largest[0]
+        cap_like = _is_round(seen) and seen >= self._largest[0]
         self._largest[0] = max(seen, self._largest[0])
         if seen >= self._size or cap_like:
             raise Unpaged(page)
         super().repeated(page)
 
 
-class MessageLogs(UndocumentedStream):
+def _is_round(count: int) -> bool:
+    """Whether a server may well cap pages at this number of rows."""
+    return count >= _SMALLEST_CAP and (count % 5 == 0 or count & (count - 1) == 0)
+
+
+class _MarginRow(dict[str, Any]):
+    """A row of the margin beside a window: a neighbour's, unless another row of its mail is the window's own."""
+
+
+class _MarginTaken(Taken):
+    """Such a row, packed."""
+
+
+class MessageLogs(MessageRows):
     """GET /v3/mlog: one record per row, whatever fields it has.
 
-    Windows begin and end at whole seconds, so that rows without milliseconds fall into one window each; only where
-    the vendor says "too big" within a second is one cut to milliseconds, its resolution.
+    Where the vendor says "too big" within a second, this is cut to milliseconds, the resolution of the range.
     """
 
     name = "messangi_message_logs"
-    provider = "messangi"
     endpoint = "GET /v3/mlog"
     paging = "page"
     primary_keys = ("account", "record_id")
     twin_key = "record_id"
-    time_columns = ("event_at",)
-    unit = timestamps.SECOND
     largest: list[int]
 
     def for_account(self, account: Account) -> Self:
         """Bind the stream to an account, with a memory of its longest answer."""
         bound = cast("Self", super().for_account(account))
         bound.largest = [0]
+        account.client.vendor_message = partial(answers.error_message, path=account.settings.get("records_path"))
         return bound
 
     def get_url(self, context: Context | None) -> str:  # noqa: ARG002 - the SDK's signature
@@ -109,16 +153,23 @@ class MessageLogs(UndocumentedStream):
         return request
 
     def get_new_paginator(self) -> Pages:
-        """Number pages from 1."""
-        return Pages(self.account.settings["page_size"], self.largest)
+        """Number pages from `first_page`."""
+        settings = self.account.settings
+        return Pages(settings["page_size"], self.largest, first=settings["first_page"], mail_of=self.mail_of)
+
+    def send(self, page: PageContext[Any], meter: Meter) -> Reply:
+        """Ask for one page; a vendor that counts from 1 may refuse page 0, which then has no rows."""
+        try:
+            return super().send(page, meter)
+        except VendorError as error:
+            no_such_page = error.status in _NO_SUCH_PAGE and not answers.asks_too_much(error.text)
+            if page.next_page_token != 0 or not no_such_page:
+                raise
+            return Reply(error.status, {}, data=_NO_PAGE)
 
     def parse_page(self, data: Any) -> Page:
         """Read the rows out of whichever wrapper they come in."""
-        return Page(answers.rows_of(data))
-
-    def filters(self) -> dict[str, Any] | None:
-        """Return the filters in force: the channel, and what `extra_params` adds."""
-        return windows.filters(self.account.settings)
+        return Page(() if data is _NO_PAGE else answers.rows_of(data, self.account.settings.get("records_path")))
 
     def read(self, reading: Reading) -> Outcome | Split:
         """Read a window; split one that is too much for the vendor, or cannot be paged through."""
@@ -140,12 +191,18 @@ class MessageLogs(UndocumentedStream):
     def split(self, reading: Reading, page: Page) -> Split | None:
         """Split also where the first page, when it is a full one, promises more than memory should hold."""
         seen = len(page.rows)
-        if not page.capped and (seen >= self.account.settings["page_size"] or seen % _ROUND == 0 < seen):
+        if not page.capped and (seen >= self.account.settings["page_size"] or _is_round(seen)):
             times = self.times(page.rows)
             total = estimate(reading.window, times, reading.memory.density)
             if total > 2 * self.rows_per_window and reading.window.length > self.unit:
                 return Split(cut(reading.window, times, total, self.rows_per_window, self.unit))
         return super().split(reading, page)
+
+    def _judge(self, reading: Reading, attempt: Attempt, kept: Mapping[Any, Taken]) -> Outcome | Split | str:
+        """Decide what an attempt is worth; a row that came twice shows that pages shifted, since no total tells."""
+        if attempt.pages > 1 and not attempt.moved and _came_twice(attempt.rows):
+            attempt.moved = "a row came twice while paging"
+        return super()._judge(reading, attempt, kept)
 
     # Rows.
 
@@ -154,15 +211,35 @@ class MessageLogs(UndocumentedStream):
         found = (dates_of(row).own for row in rows)
         return [moment.at for moment in found if moment is not None]
 
-    def event_at(self, row: Mapping[str, Any]) -> str | None:
-        """Return the row's own date."""
-        own = dates_of(row).own
-        return None if own is None else str(own)
-
     def inside(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-        """Leave the margins to the neighbours, where these surely show them."""
-        return [row for row in rows if belongs(dates_of(row), window)]
+        """Mark the rows of the margins, which neighbours surely show."""
+        return [row if belongs(dates_of(row), window) else _MarginRow(row) for row in rows]
 
-    def at_edge(self, record: Record, window: Window) -> bool:
-        """Whether the next window may show the record once more."""
-        return near_end(dates_of(record), window)
+    def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Taken]:
+        """Pack a page's rows; those of the margins stay marked."""
+        taken = super().take(rows)
+        return [
+            _MarginTaken(*one) if isinstance(row, _MarginRow) else one for row, one in zip(rows, taken, strict=True)
+        ]
+
+    def outcome(
+        self, reading: Reading, rows: Sequence[Taken], total: int | None = None, *, truncated: str | None = None
+    ) -> Outcome:
+        """Close a window; a row of the margin stays where its mail has another row inside.
+
+        The rows of a mail are numbered together, so no window may show a part of them.
+        """
+        mails = {row.identity for row in rows if not isinstance(row, _MarginTaken)}
+        return super().outcome(reading, [row for row in rows if row.identity in mails], total, truncated=truncated)
+
+
+def _came_twice(rows: Iterable[Taken]) -> bool:
+    """Whether a row with a reference came twice, the same in all that it holds."""
+    seen: set[tuple[Any, bytes]] = set()
+    for row in rows:
+        if not row.order:  # without a reference, two mails may well look the same
+            continue
+        if (row.identity, row.line) in seen:
+            return True
+        seen.add((row.identity, row.line))
+    return False

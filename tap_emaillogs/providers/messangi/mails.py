@@ -44,6 +44,8 @@ class Mail:
     subject: str = ""
     name: str = ""
     """Name of the file, where it is a bare table."""
+    is_reply: bool = False
+    """Whether its headers say that it answers another mail."""
 
     def holds(self, ident: str) -> bool:
         """Whether a request's id stands in its subject, its body or a file's name."""
@@ -95,6 +97,7 @@ def understand(message: MailMessage) -> Mail | None:
         date=None if date is None else date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC),
         sender=senders.pop().strip().lower() if len(senders) == 1 else "",
         subject=message.subject,
+        is_reply=bool(message.obj.get("In-Reply-To")),
     )
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import re
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs import smtp, timestamps
+from tap_emaillogs import smtp
 from tap_emaillogs.events import EventRow, MappingTable, Meaning
-from tap_emaillogs.providers.messangi.moments import Moment, dates_of, plain
+from tap_emaillogs.providers.messangi.moments import dates_of, plain
+from tap_emaillogs.providers.messangi.rows import REFERENCES, mail_key, row_of, zone_of_times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_emaillogs.records import Record
 
-STREAMS = ("messangi_message_logs", "messangi_message_reports")
+LOGS, REPORTS = STREAMS = ("messangi_message_logs", "messangi_message_reports")
+TAKEN = Meaning("queued", "The vendor took the mail: one event per mail and recipient, whatever the status.")
 STATUSES = MappingTable(
     "`status`",
     {
-        "DEQUEUED": Meaning("queued", "Taken from the queue, about to be sent."),
+        "DEQUEUED": Meaning("queued", "About to be sent: nothing more than the event that every mail has."),
         "SENT": Meaning("sent", "Handed on; not yet proof of delivery."),
         "NOT_SENT": Meaning("failed", "Could not be handed on.", reject_reason="other"),
         "INCOMPLETE": Meaning("failed", "A placeholder of the mail had no value.", reject_reason="other"),
@@ -36,65 +38,104 @@ STATUSES = MappingTable(
         "CLICK": Meaning("clicked", "A link in it was clicked."),
     },
     streams=STREAMS,
-    at="the status's own date when the row has one, else the message's",
+    at="the status's own date when the row has one, else the message's; of `queued` the message's",
+    cases={"every e-mail and recipient": TAKEN},
 )
 
 _MESSAGE = ("messageid", "id")
-_TRANSACTION = ("id", "messageid", "transactionid")
 _RECIPIENT = ("recipient", "to", "destination", "email")
 _SENDER = ("sender", "from")
 _STATUS = ("status", "statusname", "messagestatus", "state", "estado")
 _REASON = ("description", "statusdescription", "reason", "details", "detail", "error")
 _URL = ("url", "link", "clickedurl")
 _RESPONSE = ("smtpresponse", "response", "diagnosticcode")
+_SUBJECT = ("subject", "asunto")
+_CAMPAIGN = ("campaign", "campaignid")
+_CHANNEL = ("channel", "canal")
+COLUMNS = frozenset(
+    (*_MESSAGE, *_RECIPIENT, *_SENDER, *_STATUS, *_REASON, *_URL, *_RESPONSE, *_SUBJECT, *_CAMPAIGN, *_CHANNEL)
+)
+"""Columns that mean something here, as `moments.plain` writes them."""
+
+EMAIL = "E"
+"""The letter of the channel whose messages are e-mails."""
+_PHONE = re.compile(r"\+?[\d\s().-]{5,}")
+_OTHER_CHANNEL = "rows of other channels than e-mail make no events"
+_NO_STATUS = "rows show no status; their only event is that the vendor took the mail"
 
 
-def events_of(provider: str, stream: str, record: Record) -> Iterator[Record]:
-    """Yield the one event of a row: the status it shows."""
-    row = {plain(name): value for name, value in _whole(record).items() if value not in (None, "")}
+def events_of(
+    provider: str, stream: str, record: Record, *, channel: str = EMAIL, references: Sequence[str] = REFERENCES
+) -> Iterator[Record]:
+    """Yield that the vendor took the mail, and what its status tells; nothing of a row of another channel.
 
-    def first(names: tuple[str, ...]) -> str | None:
-        found = next((row[name] for name in names if name in row), None)
-        return found if isinstance(found, str) or found is None else str(found)
-
-    key = record["record_id"] if stream == STREAMS[0] else record["row_id"]
+    The events of a row with a reference belong to its mail: all rows of that mail tell of the same `queued`.
+    `channel` is the one asked for (empty: none), `references` are the columns that may hold the mail's reference.
+    """
+    row = row_of(record)
+    if not _is_email(row, channel):
+        return
+    zone = zone_of_times(record, row)
+    dates = dates_of(row, zone)
+    key = record["record_id"] if stream == LOGS else record["row_id"]
+    columns = _columns(row)
     events = EventRow(
         provider,
         stream,
         record,
-        key=(first(_TRANSACTION), key),
-        message_id=first(_MESSAGE),
-        recipient=first(_RECIPIENT),
-        sender=first(_SENDER),
-        subject=first(("subject", "asunto")),
+        key=mail_key(row, references, zone) or key,
+        message_id=_first(columns, _MESSAGE),
+        recipient=_first(columns, _RECIPIENT),
+        sender=_first(columns, _SENDER),
+        subject=_first(columns, _SUBJECT),
+        campaign=_first(columns, _CAMPAIGN),
     )
-    reason, response = first(_REASON), first(_RESPONSE)
+    yield events.queued(TAKEN, at=None if dates.message is None else str(dates.message))
+    status = _first(columns, _STATUS)
+    if status is None or STATUSES[status].event_type == "queued":
+        return
+    reached = None if dates.status is None else str(dates.status)
+    reason, response = _first(columns, _REASON), _first(columns, _RESPONSE)
     yield events.event(
         STATUSES,
-        first(_STATUS),
-        own={},
-        at=_event_at(record),
+        status,
+        own={"status": status.strip().upper(), "at": reached},
+        at=reached or (None if dates.message is None else str(dates.message)),
         reason=reason,
         smtp_response=response,
         # A reason may hold a server's answer; only an undoubted code is taken from it.
         reply=None if response else smtp.parse(reason, certain=True),
-        url=first(_URL),
+        url=_first(columns, _URL),
     )
 
 
-def _whole(record: Record) -> Mapping[str, Any]:
-    extra = record["extra_fields"]
-    return {**record, **json.loads(extra)} if extra else record
+def remark_on(record: Record, *, channel: str = EMAIL) -> str | None:
+    """Say why a row makes fewer events than it has things to tell."""
+    row = row_of(record)
+    if not _is_email(row, channel):
+        return _OTHER_CHANNEL
+    return _NO_STATUS if _first(_columns(row), _STATUS) is None else None
 
 
-def _event_at(record: Record) -> str | None:
-    """Return the status's date in UTC; a zone that the file left out is the one its own date was read in."""
-    own: str | None = record["event_at"]
-    whole = {name: value for name, value in _whole(record).items() if name != "event_at"}
-    found = dates_of(whole)
-    if found.status is None or found.message is None or own is None:
-        return own
-    if found.status.zoned:
-        return str(found.status)
-    shift = found.message.at - timestamps.parse(own) if not found.message.zoned else timestamps.EPOCH - timestamps.EPOCH
-    return str(Moment(found.status.at - shift, found.status.digits))
+def _columns(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {plain(name): value for name, value in row.items() if str("" if value is None else value).strip()}
+
+
+def _first(columns: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    found = next((columns[name] for name in names if name in columns), None)
+    return found if isinstance(found, str) or found is None else str(found)
+
+
+def _is_email(row: Mapping[str, Any], asked: str) -> bool:
+    """Whether a row tells of an e-mail: by its channel, or else by the channel that was asked for.
+
+    Where neither says anything, a telephone number as recipient does.
+    """
+    if asked not in ("", EMAIL):
+        return False
+    columns = _columns(row)
+    shown = _first(columns, _CHANNEL)
+    if shown is not None:
+        word = shown.strip().casefold()
+        return word == EMAIL.casefold() or "mail" in word or "correo" in word
+    return bool(asked) or not _PHONE.fullmatch((_first(columns, _RECIPIENT) or "").strip())

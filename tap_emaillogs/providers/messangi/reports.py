@@ -6,40 +6,43 @@ https://docs.messangi.com/reference/exportmlog-2
 from __future__ import annotations
 
 import copy
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from tap_emaillogs import timestamps
 from tap_emaillogs.archives import BrokenFile
 from tap_emaillogs.errors import ReadError, VendorError
-from tap_emaillogs.providers.messangi import answers, windows
+from tap_emaillogs.providers.messangi import answers, candidates, windows
 from tap_emaillogs.providers.messangi.collect import Collector
 from tap_emaillogs.providers.messangi.folder import Folder
 from tap_emaillogs.providers.messangi.login import ask
 from tap_emaillogs.providers.messangi.mailbox import ImapMailbox
-from tap_emaillogs.providers.messangi.moments import belongs, dates_of, near_end
+from tap_emaillogs.providers.messangi.moments import belongs, dates_of
 from tap_emaillogs.providers.messangi.pending import CONFIRMATION, LIFE, Pending, Requests
-from tap_emaillogs.providers.messangi.settings import WAIT_MINUTES, zone_of, zone_text
+from tap_emaillogs.providers.messangi.settings import WAIT_MINUTES, body_keys, zone_of, zone_text
+from tap_emaillogs.providers.messangi.streams import MessageRows
 from tap_emaillogs.reading import Outcome, Split
 from tap_emaillogs.records import digest, json_text
 from tap_emaillogs.tabular import snake_case
-from tap_emaillogs.undocumented import UndocumentedStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import tzinfo
 
     from tap_emaillogs.provider import Account
     from tap_emaillogs.providers.messangi.collect import Look, Report, Source
     from tap_emaillogs.reading import Memory, Reading
-    from tap_emaillogs.records import Record
     from tap_emaillogs.windows import Window
+
+    _Rows = Callable[[], Iterable[Mapping[str, Any]]]
+    """Returns the same rows whenever it is called."""
 
 _FIRST_WAIT, _GROWTH, _LONGEST_WAIT = 2.0, 1.5, 60.0
 """Seconds between two looks into the mailbox."""
 _REPORTS_IN_FLIGHT = 8
 
 
-class MessageReports(UndocumentedStream):
+class MessageReports(MessageRows):
     """One record per line of the report, whatever columns it has.
 
     The request is in STATE before it is made; the report may come in this run, or in a later one, which then reads
@@ -47,16 +50,10 @@ class MessageReports(UndocumentedStream):
     """
 
     name = "messangi_message_reports"
-    provider = "messangi"
     endpoint = "CSV report by e-mail"
     paging = "asynchronous"
     primary_keys = ("account", "row_id")
     twin_key = "row_id"
-    time_columns = ("event_at",)
-    unit = timestamps.SECOND
-
-    zone: tzinfo = UTC
-    """Zone of the times in the report that is being read."""
     collector: Collector
 
     def __init__(self, tap: Any) -> None:
@@ -72,8 +69,14 @@ class MessageReports(UndocumentedStream):
         source: Source = (
             Folder(report["directory"]) if "directory" in report else ImapMailbox(report["mailbox"], client.clock)
         )
-        bound.collector = Collector(source, report.get("trusted_sender"), client.redact)
+        bound.collector = Collector(source, report.get("trusted_sender"), client.redact, bound.known_columns())
         return bound
+
+    def known_columns(self) -> frozenset[str]:
+        """Return the columns by which a table is recognised as a report."""
+        settings = self.account.settings
+        own = ((settings.get(name) or {}).get(self.name) or () for name in ("columns", "reference"))
+        return candidates.known_columns([*self.normalise.declared, *(name for names in own for name in names)])
 
     def windows_in_flight(self) -> int:
         """Return how many reports are waited for at the same time: waiting costs neither side anything."""
@@ -82,10 +85,6 @@ class MessageReports(UndocumentedStream):
     def column_name(self, name: str) -> str:
         """Return a column's name in snake case, as those of the file are."""
         return snake_case(name)
-
-    def filters(self) -> dict[str, Any] | None:
-        """Return the filters in force: the channel, and what `extra_params` adds."""
-        return windows.filters(self.account.settings)
 
     def pinned(self, memory: Memory) -> list[Window]:
         """Return the windows whose reports are under way."""
@@ -143,16 +142,18 @@ class MessageReports(UndocumentedStream):
         """Make a request that is in STATE."""
         account = self.account
         requests.put(request, account.client.clock)
-        body = {
+        values = {
             "emails": list(self._report["emails"]),
             "from": self._report["from"],
             "timezone": request.zone,
             "id": request.ident,
         }
+        body = {name: values[part] for part, name in body_keys(self._report).items()}
+        method = self._report.get("method", "POST")
         url = f"{account.base_url}/{account.settings['export_path'].lstrip('/')}"
         query = windows.query(account.settings, reading.window)
         try:
-            ask(account.client, url, body, reading.meter, authorize=True, query=query)
+            ask(account.client, url, body, reading.meter, authorize=True, query=query, method=method)
         except VendorError as error:
             requests.drop(request.ident)
             if not answers.asks_too_much(error.text):
@@ -165,6 +166,7 @@ class MessageReports(UndocumentedStream):
         deadline = request.asked + timedelta(minutes=float(self._report.get("wait_minutes", WAIT_MINUTES)))
         pause = _FIRST_WAIT
         while True:
+            reading.meter.check()
             left = (deadline - clock.now()).total_seconds()
             look = self.collector.look(request, requests, self._rivals, thorough=left <= 0)
             if look.report is not None:
@@ -192,26 +194,29 @@ class MessageReports(UndocumentedStream):
     # Its rows.
 
     def _outcome(self, reading: Reading, requests: Requests, request: Pending, report: Report) -> Outcome:
-        zone = zone_of(request.zone) or UTC
         reader = copy.copy(self)
-        reader.zone = zone
-
-        def rows() -> Iterator[Mapping[str, Any]]:
-            return (row for row in report.rows() if belongs(dates_of(row, zone), reading.window))
+        reader.zone = zone_of(request.zone) or UTC
 
         def committed() -> None:
             if self._report.get("trusted_sender"):
                 requests.use(report.mail)
             requests.drop(request.ident)
 
-        return Outcome(reader.each_record(rows), as_of=request.asked, on_commit=committed)
+        return Outcome(
+            reader.each_record(reader.own_rows(reading.window, report.rows)), as_of=request.asked, on_commit=committed
+        )
 
-    def event_at(self, row: Mapping[str, Any]) -> str | None:
-        """Return the row's own date; one without a zone is in that of the report."""
-        own = dates_of(row, self.zone).own
-        return None if own is None else str(own)
+    def own_rows(self, window: Window, rows: _Rows) -> _Rows:
+        """Leave out what is a neighbour's; a row of the margin stays where its mail has another row inside.
 
-    def at_edge(self, record: Record, window: Window) -> bool:
-        """Whether the next window may show the record once more."""
-        found = dates_of({"date": record["event_at"]})
-        return near_end(found, window)
+        The rows of a mail are numbered together, so no window may show a part of them.
+        """
+
+        def is_inside(row: Mapping[str, Any]) -> bool:
+            return belongs(dates_of(row, self.zone), window)
+
+        beside = {self.mail_of(row) for row in rows() if not is_inside(row)}
+        if not beside:
+            return rows
+        kept = {mail for row in rows() if is_inside(row) and (mail := self.mail_of(row)) in beside}
+        return lambda: (row for row in rows() if is_inside(row) or self.mail_of(row) in kept)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _ZONE = re.compile(r"(?:GMT|UTC|Z)?(?:([+-])(\d{1,2})(?::?([0-5]\d))?)?", re.IGNORECASE)
 _LARGEST_WINDOW = LONGEST / timedelta(hours=1)
 WAIT_MINUTES = 10.0
+CHANNELS = ("S", "E", "P", "W", "R")
+METHODS = ("POST", "PUT", "GET")
+BODY = ("emails", "from", "timezone", "id")
+"""Keys of the report request's body, as the vendor's page has its parts; the names are not documented."""
 
 MAILBOX = th.ObjectType(
     th.Property("host", th.StringType, description="IMAP server."),
@@ -33,6 +37,18 @@ REPORT = th.ObjectType(
     ),
     th.Property("from", th.StringType, description="A valid sender of the space, as the vendor requires; required."),
     th.Property("timezone", th.StringType, description="Zone of the report's times: GMT, GMT-5, GMT+05:30 (GMT)."),
+    th.Property(
+        "method", th.StringType, allowed_values=list(METHODS), description="HTTP method of the request (POST)."
+    ),
+    th.Property(
+        "body_keys",
+        th.ObjectType(
+            *(th.Property(name, th.StringType, description=f"Key of `{name}`.") for name in BODY),
+            additional_properties=False,
+        ),
+        description="What the keys of the request's body are called, where not `emails`, `from`, `timezone`, `id`; an "
+        "empty one is left out.",
+    ),
     th.Property("mailbox", MAILBOX, description="Where the report arrives; read only, nothing is marked or deleted."),
     th.Property("directory", th.StringType, description="Instead of a mailbox: a folder of .eml, .csv or .zip files."),
     th.Property(
@@ -56,12 +72,23 @@ SETTINGS: tuple[th.Property[Any], ...] = (
     th.Property(
         "channel",
         th.StringType,
-        allowed_values=["S", "E", "P", "W", "R"],
-        description="Channel to read: SMS, E-mail, Push, WhatsApp or RCS (E).",
+        description="Channel to read: S SMS, E e-mail, P push, W WhatsApp or R RCS (E); empty: none is sent. Only "
+        "e-mails make events.",
     ),
     th.Property("report_path", th.StringType, description="Path of the JSON report (`/v3/mlog`)."),
     th.Property("export_path", th.StringType, description="Path of the CSV report (`/v3/mlog/export`)."),
-    th.Property("page_param", th.StringType, description="Query parameter of the page's number, from 1 (`page`)."),
+    th.Property(
+        "records_path",
+        th.StringType,
+        description="Where the JSON report has its records, such as `result.entries`, if the tap does not find them.",
+    ),
+    th.Property("page_param", th.StringType, description="Query parameter of the page's number (`page`)."),
+    th.Property(
+        "first_page",
+        th.IntegerType,
+        allowed_values=[0, 1],
+        description="Number of the first page (1). 0 suits a vendor that counts from 1, too, at one more request.",
+    ),
     th.Property("size_param", th.StringType, description="Query parameter of the page's size (`size`)."),
     th.Property(
         "extra_params",
@@ -77,6 +104,7 @@ DEFAULTS: Mapping[str, Any] = {
     "report_path": "/v3/mlog",
     "export_path": "/v3/mlog/export",
     "page_param": "page",
+    "first_page": 1,
     "size_param": "size",
     "window_hours": _LARGEST_WINDOW,
     "lookback_minutes": 60,
@@ -110,19 +138,28 @@ def mistakes(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield (key, what is wrong with it)."""
     if settings["window_hours"] > _LARGEST_WINDOW:
         yield "window_hours", f"must be at most {_LARGEST_WINDOW:g} (92 days)"
+    if settings["channel"] not in ("", *CHANNELS):
+        yield "channel", f"must be one of {', '.join(CHANNELS)} (or empty: none is sent)"
+    path = settings.get("records_path")
+    if path is not None and not all(name.strip() for name in path.split(".")):
+        yield "records_path", "must be names with dots between them, such as result.entries"
     for name in ("page_param", "size_param", "report_path", "export_path"):
         if not settings[name].strip():
             yield name, "is empty"
     if settings["page_param"] == settings["size_param"]:
         yield "page_param", "is the same as size_param"
+    yield from ((f"extra_params.{key}", what) for key, what in _extra_mistakes(settings))
+    if settings.get("report") is not None:
+        yield from ((f"report.{key}", what) for key, what in _report_mistakes(settings["report"]))
+
+
+def _extra_mistakes(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     taken = {"from", "to", "channel", settings["page_param"], settings["size_param"]}
     for name, value in (settings.get("extra_params") or {}).items():
         if name in taken:
-            yield f"extra_params.{name}", "is set by the tap itself"
+            yield name, "is set by the tap itself"
         elif isinstance(value, (dict, list)):
-            yield f"extra_params.{name}", "must be text or a number, not a list or an object"
-    if settings.get("report") is not None:
-        yield from ((f"report.{key}", what) for key, what in _report_mistakes(settings["report"]))
+            yield name, "must be text or a number, not a list or an object"
 
 
 def _report_mistakes(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -140,7 +177,25 @@ def _report_mistakes(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     trusted = report.get("trusted_sender")
     if trusted is not None and not re.fullmatch(r"[^\s@]+(@[^\s@]+)?|@[^\s@]+", trusted.strip()):
         yield "trusted_sender", "must be one address or one domain"
+    yield from _body_mistakes(report)
     yield from _place_mistakes(report)
+
+
+def body_keys(report: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the parts of the request's body are called; those to be left out are missing."""
+    keys = {**dict(zip(BODY, BODY, strict=True)), **(report.get("body_keys") or {})}
+    return {part: name.strip() for part, name in keys.items() if name.strip()}
+
+
+def _body_mistakes(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    keys = body_keys(report)
+    if len(set(keys.values())) < len(keys):
+        yield "body_keys", "gives two parts of the body the same key"
+    if "id" not in keys and not report.get("trusted_sender"):
+        yield (
+            "body_keys.id",
+            "is empty, so no mail will hold a request's id: set report.trusted_sender to who sends the reports",
+        )
 
 
 def _place_mistakes(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

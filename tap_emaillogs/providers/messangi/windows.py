@@ -31,8 +31,9 @@ def query(settings: Mapping[str, Any], window: Window) -> dict[str, Any]:
 
 
 def filters(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the filters in force; at least the channel."""
-    return {"channel": settings["channel"], **(settings.get("extra_params") or {})}
+    """Return the filters in force; an empty channel is not sent."""
+    channel = {"channel": settings["channel"]} if settings["channel"] else {}
+    return {**channel, **(settings.get("extra_params") or {})}
 
 
 def too_long(window: Window) -> bool:

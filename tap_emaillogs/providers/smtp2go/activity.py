@@ -78,8 +78,10 @@ class Activity(LogStream):
         return Page(events, total, token, capped=total is None and token is None and self._is_full(events))
 
     def split(self, reading: Reading, page: Page) -> Split | None:
-        """Split also where a full first page shows no way on to the rest of its total."""
-        if page.total is not None and page.token is None and len(page.rows) < page.total and self._is_full(page.rows):
+        """Split also where a full first page shows no way on to the rest of its total; not where a short one does."""
+        if page.token is None and not page.capped and page.total is not None:
+            if len(page.rows) >= page.total or not self._is_full(page.rows):
+                return None
             page = replace(page, capped=True)
         return super().split(reading, page)
 

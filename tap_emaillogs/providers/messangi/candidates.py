@@ -1,0 +1,145 @@
+"""Whether a table answers a request for a report, and which of several mails that hold one is the best.
+
+A table that nobody understands is no answer, whatever mail it came in: it must have a column that is known or holds
+dates, and its rows must lie in the time that was asked for.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tap_emaillogs.archives import BrokenFile
+from tap_emaillogs.providers.messangi.mapping import COLUMNS
+from tap_emaillogs.providers.messangi.moments import MESSAGE_DATES, STATUS_DATES, dates_of, plain
+from tap_emaillogs.providers.messangi.settings import zone_of
+from tap_emaillogs.providers.messangi.windows import MARGIN
+from tap_emaillogs.tabular import Table, open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tap_emaillogs.providers.messangi.mails import Mail
+    from tap_emaillogs.providers.messangi.moments import Moment
+    from tap_emaillogs.providers.messangi.pending import Pending
+
+_FORWARD = re.compile(r"\s*(?:fwd?|rv|wg|enc|tr|i)\s*:", re.IGNORECASE)
+_REPLY = re.compile(r"\s*(?:re|aw|sv|antw|res|rta|odp)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
+_ORIGINAL, _FORWARDED, _REPLIED = 2, 1, 0
+
+
+def known_columns(names: Iterable[str]) -> frozenset[str]:
+    """Return the columns that mean something to the tap, `names` among them, as `moments.plain` writes them."""
+    return frozenset(map(plain, names)) | COLUMNS | frozenset((*MESSAGE_DATES, *STATUS_DATES))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one table is worth as the answer to a request."""
+
+    table: Table
+    refusal: str = ""
+    """Why it is none, in words that hold nothing of it; empty: it may be the one."""
+    dated: bool = False
+    """Whether it has rows with a date, which then lie in the time asked for."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A mail and what is in it."""
+
+    mail: Mail
+    judgements: tuple[Judgement, ...] = ()
+    broken: BrokenFile | None = None
+    """What is wrong with a file in it: then the rest may be a part of the whole."""
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables that may be the answer; none where the mail is not the one."""
+        return () if self.broken else tuple(one.table for one in self.judgements if not one.refusal)
+
+    @property
+    def dated(self) -> bool:
+        """Whether dates show that it answers the request."""
+        return any(one.dated for one in self.judgements if not one.refusal)
+
+    @property
+    def refusals(self) -> list[str]:
+        """Why tables in it are no answer."""
+        return [one.refusal for one in self.judgements if one.refusal]
+
+    @property
+    def rows(self) -> int:
+        """How many rows the answer has."""
+        return sum(table.count for table in self.tables)
+
+
+def open_candidate(mail: Mail, request: Pending, known: frozenset[str]) -> Candidate:
+    """Read the tables of a mail and judge each."""
+    judgements: list[Judgement] = []
+    for content in mail.files():
+        try:
+            # What a mail holds is whole, or else the mail would not have come.
+            opened = open_table(io.BytesIO(content), announced=len(content))
+        except BrokenFile as error:
+            return Candidate(mail, tuple(judgements), error)
+        judgements.extend(judged(table, request, known) for table in opened.parts())
+    return Candidate(mail, tuple(judgements))
+
+
+def judged(table: Table, request: Pending, known: frozenset[str]) -> Judgement:
+    """Decide whether a table may be the answer to a request."""
+    if not table.columns:
+        return Judgement(table, "is empty, without even a header")
+    zone = zone_of(request.zone)
+    assert zone is not None
+    dated = 0
+    outside = {"message": 0, "status": 0}
+    for row in table.rows():
+        dates = dates_of(row, zone)
+        if dates.own is None:
+            continue
+        dated += 1
+        # Which of the two dates the vendor filters by is unknown.
+        outside["message"] += not _is_asked_for(dates.own, request)
+        outside["status"] += not _is_asked_for(dates.status or dates.own, request)
+    if not dated and known.isdisjoint(map(plain, table.columns)):
+        return Judgement(table, f"has {len(table.columns)} column(s), of which none is known and none holds dates")
+    if beyond := min(outside.values()):
+        return Judgement(
+            table,
+            f"has {beyond} of {table.count} rows outside of the time that was asked for (if it is the report, "
+            "report.timezone may not be the zone it was written in)",
+        )
+    return Judgement(table, dated=bool(dated))
+
+
+def _is_asked_for(moment: Moment, request: Pending) -> bool:
+    margin = MARGIN + moment.grain  # a time may be rounded, either way
+    return request.window.start - margin <= moment.at <= request.window.end + margin
+
+
+def _kind(mail: Mail) -> int:
+    if _FORWARD.match(mail.subject):
+        return _FORWARDED
+    return _REPLIED if mail.is_reply or _REPLY.match(mail.subject) else _ORIGINAL
+
+
+def is_doubtful(candidate: Candidate, trusted: str | None) -> bool:
+    """Whether somebody else may have written it: a reply that quotes the request's id."""
+    return _kind(candidate.mail) == _REPLIED and not (trusted and candidate.mail.is_from(trusted))
+
+
+def best(candidates: Iterable[Candidate], trusted: str | None) -> Candidate | None:
+    """Return the best answer: the trusted sender's, then originals, then forwarded ones; of those the longest.
+
+    `candidates` come the newest first; of two as good the newer one is taken, since it knows more.
+    """
+
+    def rank(candidate: Candidate) -> tuple[bool, int, int]:
+        mail = candidate.mail
+        return bool(trusted and mail.is_from(trusted)), _kind(mail), candidate.rows
+
+    return max((one for one in candidates if one.tables), key=rank, default=None)
