@@ -80,6 +80,17 @@ def test_a_vendor_that_ignores_the_dates_is_found_out(zepto: Play, echo: str) ->
     assert "other dates than asked for" in found.stderr
 
 
+def test_an_entry_may_be_placed_by_a_date_that_its_file_does_not_show(zepto: Play) -> None:
+    """Suppressions change, and which of their dates the vendor goes by is unknown: its own word counts."""
+    box = zepto(ignore_dates=True, size=400)
+    found = read(box, SUPPRESSED, start_date=(NOW - 9 * DAY).isoformat())
+    assert found.status == 0, found.stderr
+    assert len(upserted(found, SUPPRESSED)) == box.truth()["streams"][SUPPRESSED]
+    assert warnings(found, "carry no date that was asked for")
+    change(box, echo="none")
+    assert read(box, SUPPRESSED, start_date=(NOW - 9 * DAY).isoformat()).status == 1
+
+
 def test_a_week_that_is_moved_by_some_days_is_found_out_by_its_edge(zepto: Play) -> None:
     box = zepto(misread_minutes=-3 * 24 * 60, echo="none", size=1000)
     found = read(box, start_date=(NOW - 7 * DAY).isoformat())

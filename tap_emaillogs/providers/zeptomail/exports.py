@@ -199,7 +199,7 @@ class Export(JobStream):
             self.observe(row, kinds)
             return self.dates_of(row)
 
-        found = answers.checked(question, job.query, rows, texts)
+        found = answers.checked(question, job.query, rows, texts, own=bool(self.own_dates))
         self.observed(reading.window, kinds, found.rows)
         if found.outside:
             self.logger.warning(
