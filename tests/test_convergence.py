@@ -55,6 +55,11 @@ class Scene:
     overwrites: bool = False
     """Whether it shows one status per row: events of a status that it showed before stay, since they are facts."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether the vendor is asked for a file that it makes in its own time."""
+        return self.reports or self.settings is _EXPORTS
+
     def __str__(self) -> str:
         options = (f"{key}={value}" for key, value in self.options.items())
         return "-".join([self.vendor, *self.select[:1], *options])
@@ -71,8 +76,8 @@ SCENES = (
     Scene("zeptomail", {"rows_per": "event"}, _EXPORTS),
     Scene("zeptomail", {"rows_per": "mail", "several_recipients": 2}, _EXPORTS, overwrites=True),
     Scene("zeptomail", {"hide_columns": ("Status Time", "Email Reference")}, _EXPORTS, overwrites=True),
-    Scene("zeptomail", {}, _EXPORTS, select=("zeptomail_emails", EVENTS)),
-    Scene("zeptomail", {"email_shape": "flat"}, {"details": True}, select=("zeptomail_emails", EVENTS)),
+    Scene("zeptomail", select=("zeptomail_emails", EVENTS), overwrites=True),
+    Scene("zeptomail", {"email_shape": "flat"}, {"details": True}, ("zeptomail_emails", EVENTS), overwrites=True),
     Scene("messangi", select=("messangi_message_reports", EVENTS), reports=True, overwrites=True),
     Scene("messangi", {"rows": "event"}, select=("messangi_message_reports", EVENTS), reports=True),
     Scene("messangi", {}, overwrites=True),
@@ -167,8 +172,11 @@ def test_read_early_and_again_is_read_once_and_late(scene: Scene) -> None:
                 runs.append(whole)
                 state = whole.state or state
             clock.pass_time(seconds=max(0.0, (NOW + END - clock.now()).total_seconds()))
-            # Everything is looked at again, as revisits do in their time.
-            runs.append(read(scene, box, clock, state, lookback_minutes=END / MINUTE + 120))
+            # Everything is looked at again, as revisits do in their time. A file that was asked for by a run that was
+            # killed is taken up first, and shows what there was then.
+            for _ in range(2 if scene.waits else 1):
+                runs.append(read(scene, box, clock, state, lookback_minutes=END / MINUTE + 120))
+                state = runs[-1].state
         other = Ticking()
         with played(scene, plan, other) as box:
             other.pass_time(seconds=END.total_seconds())
