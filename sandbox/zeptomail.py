@@ -1,4 +1,4 @@
-"""ZeptoMail: export jobs, GET /email, and Zoho's token endpoint, as in `shared/providers/zeptomail-exports.txt`.
+"""ZeptoMail: export jobs, GET /email, and Zoho's token endpoint, as in `docs/providers/zeptomail.md`.
 
 Strict where the page is: the authorization scheme, the scopes, the documented body parameters and the one date form of
 the option `date_format`. What the page leaves open (bytes of the file, states, shapes, zone, bounds) is an option.
