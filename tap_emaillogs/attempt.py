@@ -34,8 +34,10 @@ class Attempt:
         """How the totals of the pages contradict each other; empty: they do not."""
         self.fell = False
         """Whether a total was less than the one before it: rows left, or it counts what is left."""
-        self.vouched = True
-        """Whether every page told a total."""
+        self.seams: list[int] = []
+        """Where pages begin, but for the first."""
+        self.seams_with_twins = 0
+        """How many of them lie between pages with rows in common."""
         self.common: set[Any] = set()
         """Marks of rows that two neighbouring pages show: twins, or one row that was shifted."""
         self.at_seams: set[Any] = set()
@@ -53,6 +55,8 @@ class Attempt:
         if self._before and taken:
             before, now = [mark(row) for row in self._before], [mark(row) for row in taken]
             common = {*before} & {*now}
+            self.seams.append(len(self.rows))
+            self.seams_with_twins += bool(common)
             self.common |= common
             self.at_seams |= common & {before[-1], now[0]}
         self._before = taken
@@ -71,6 +75,5 @@ class Attempt:
             self.fell = self.fell or self.last.total is None or page.total < self.last.total
             if not self._told and not self.moved:
                 self.moved = f"the number of rows moved from {self.first.total} to {page.total} while paging"
-        self.vouched = self.vouched and page.total is not None
         self.pages += 1
         self.last = page

@@ -31,8 +31,8 @@ class Memory:
         self.density = Density()
         self.cut_is_proven: bool | None = None
         """Whether this vendor was seen to cut a full answer at its end; None: not tried yet."""
-        self.pages_moved = False
-        """Whether rows were seen to come or go between the pages of a window in this run."""
+        self.seams_within_moments = self.seams_with_twins = 0
+        """How many pages were seen to end within a moment, and how many of these with rows of the next page."""
         self.totals_are_wrong = False
         """Whether parts of a window were seen to lack more rows than the whole did."""
         self.lock = threading.RLock()

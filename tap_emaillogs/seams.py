@@ -27,28 +27,25 @@ if TYPE_CHECKING:
 
 _PART_OF_A_PAGE = 0.9
 """How full a part is made of rows that were all seen: room for a few that come meanwhile."""
+_FEW = 3
+"""At so many seams within a moment, twins may be at one."""
 _MOST_TWINS = 3
 """More moments with rows on two pages than this are no chance: the pages were shifted."""
 
 
 def doubt(stream: LogStream, reading: Reading, attempt: Attempt) -> str:
     """Say why the pages may not be all rows, each once; empty: they are. May ask the vendor about a moment or two."""
-    now, policy = stream.account.client.clock.now(), _policy(stream)
     first = stream.times(attempt.first.rows)
     in_order = first == sorted(first) or first == sorted(first, reverse=True)
     twice = attempt.common if in_order else attempt.at_seams
     if _have_moved_others(stream, reading.window, attempt):
         return "rows may have left the vendor's history while its pages were read"
     if attempt.moved:
-        reading.memory.pages_moved = True
         # Rows that only came, and are not here: the pages show what there was at the first one.
         as_at_first = not twice and not attempt.fell and len(attempt.rows) == attempt.first.total
         return "" if as_at_first else attempt.moved
-    # What is older than the last revisit is final everywhere else: there steady totals are proof, until one moved.
-    final = reading.window.end <= now - max(policy.lookback, *policy.revisits, policy.settle)
-    trusted = final and attempt.vouched and not reading.memory.pages_moved
-    if twice and not trusted and not _are_twins(stream, reading, attempt, twice):
-        reading.memory.pages_moved = True
+    proven = _proven(stream, reading, attempt)
+    if twice and not proven and not _are_twins(stream, reading, attempt, twice):
         return "a row came on two pages"
     return ""
 
@@ -69,6 +66,23 @@ def leaves_history(stream: LogStream, window: Window) -> bool:
     """Whether rows of a window may leave the vendor's history about now."""
     policy = _policy(stream)
     return policy.history is not None and window.start < _edge(stream, policy.history)
+
+
+def _proven(stream: LogStream, reading: Reading, attempt: Attempt) -> bool:
+    """Whether rows on two pages can only be twins: asking would cost a request.
+
+    Rows that come add to the count, and if none leave, the end of the pages shows so. Where a vendor sorts the rows of
+    one moment differently for each page, rows come twice at most seams within a moment; twins do at few.
+    """
+    last, first = len(attempt.last.rows), len(attempt.first.rows)
+    counted = len(attempt.rows) == attempt.first.total and last < first
+    seams = [stream.times_of(attempt.rows[place - 1 : place + 1]) for place in attempt.seams]
+    memory = reading.memory
+    with memory.lock:
+        memory.seams_within_moments += sum(len({*times}) == 1 for times in seams)
+        memory.seams_with_twins += attempt.seams_with_twins
+        few = _FEW * memory.seams_with_twins <= memory.seams_within_moments
+    return counted and few and not leaves_history(stream, reading.window)
 
 
 def _have_moved_others(stream: LogStream, window: Window, attempt: Attempt) -> bool:
