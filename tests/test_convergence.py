@@ -72,6 +72,11 @@ SCENES = (
     Scene("smtp2go", {"attempts": "grow", "paging": "offset", "order": "oldest"}, {"page_size": 3}),
     Scene("jetemail"),
     Scene("jetemail", {"filter_column": "first_seen", "unit": "milliseconds", "receivers": 2}, {"page_size": 3}),
+    Scene(
+        "jetemail",
+        {"filter_column": "first_seen", "sort_column": "last_updated", "receivers": 3, "ties": "shuffled"},
+        {"paging": "page", "page_size": 13},
+    ),
     Scene("zeptomail", {}, _EXPORTS, overwrites=True),
     Scene("zeptomail", {"rows_per": "event"}, _EXPORTS),
     Scene("zeptomail", {"rows_per": "mail", "several_recipients": 2}, _EXPORTS, overwrites=True),
