@@ -17,33 +17,38 @@ _DAYS = 3
 
 @dataclass
 class Pace:
-    """The runs of an endpoint: when the last one was, and the longest pause that ended on each of the last days."""
+    """The runs of an endpoint: when the last one was, and the two longest pauses that ended on each day."""
 
     last: datetime | None = None
-    pauses: dict[str, timedelta] = field(default_factory=dict)
-    """By day, `2026-11-21`."""
+    pauses: dict[str, list[timedelta]] = field(default_factory=dict)
+    """By day, `2026-11-21`; the longer one first."""
 
     @classmethod
     def load(cls, entry: Mapping[str, Any]) -> Pace:
         """Read it from STATE."""
         last = entry.get("last")
-        pauses = {day: timedelta(seconds=float(seconds)) for day, seconds in entry.get("pauses", {}).items()}
+        pauses = {
+            day: [timedelta(seconds=float(seconds)) for seconds in longest]
+            for day, longest in entry.get("pauses", {}).items()
+        }
         return cls(None if last is None else timestamps.parse(last), pauses)
 
     def dump(self) -> dict[str, Any]:
         """Write it for STATE."""
         if self.last is None:
             return {}
-        pauses = {day: pause.total_seconds() for day, pause in self.pauses.items()}
+        pauses = {day: [pause.total_seconds() for pause in longest] for day, longest in self.pauses.items()}
         return {"last": timestamps.millis(self.last), "pauses": pauses}
 
     def note(self, now: datetime) -> None:
         """Note a run that begins now."""
         if self.last is not None and now > self.last:
             day = f"{now:%Y-%m-%d}"
-            self.pauses[day] = max(self.pauses.get(day, timedelta()), now - self.last)
+            self.pauses[day] = sorted([*self.pauses.get(day, []), now - self.last], reverse=True)[:2]
+        days = sorted(self.pauses)
         oldest = f"{now - timedelta(days=_DAYS - 1):%Y-%m-%d}"
-        self.pauses = {day: pause for day, pause in sorted(self.pauses.items()) if day >= oldest}
+        # Two days at least: one alone may be that of an outage.
+        self.pauses = {day: self.pauses[day] for day in days if day >= oldest or day in days[-2:]}
         self.last = now
 
     @property
@@ -53,5 +58,6 @@ class Pace:
 
     @property
     def longest(self) -> timedelta:
-        """The longest pause of the last days; none where they are not known."""
-        return max(self.pauses.values(), default=timedelta())
+        """The longest pause that was made twice in the last days: an outage is no schedule. Zero: none is known."""
+        longest = sorted((pause for day in self.pauses.values() for pause in day), reverse=True)
+        return next(iter(longest[1:] or longest), timedelta())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BOOKMARK = "replication_key_value"
 _REVISITS = "revisits"
+_LAST_SEEN = "last_seen"
 _INCOMPLETE = "incomplete"
 NOTES = "notes"
 _RUNS = "runs"
@@ -74,10 +75,11 @@ def _progress(partition: Mapping[str, Any]) -> Progress:
     bookmark = partition.get(BOOKMARK)
     if bookmark is not None and timestamps.parse(bookmark) < timestamps.EPOCH:
         raise ValueError(f"{bookmark} is before e-mail was")
-    marks = partition.get(_REVISITS) or {}
+    marks, seen = partition.get(_REVISITS) or {}, partition.get(_LAST_SEEN)
     return Progress(
         None if bookmark is None else timestamps.parse(bookmark),
         {timedelta(minutes=float(age)): timestamps.parse(mark) for age, mark in marks.items()},
+        None if seen is None else timestamps.parse(seen),
     )
 
 
@@ -107,6 +109,8 @@ class Bookmark:
                 f"{age / timedelta(minutes=1):.15g}": timestamps.millis(mark)
                 for age, mark in sorted(self.progress.marks.items())
             }
+        if self.progress.last_seen is not None:
+            partition[_LAST_SEEN] = timestamps.millis(self.progress.last_seen)
 
 
 @dataclass

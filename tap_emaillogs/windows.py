@@ -66,11 +66,6 @@ class Policy:
             return self.kept_from(now)
         return now - self.history + self.pause + min(self.pause / 10, _LATENESS)
 
-    def seen_until(self, age: timedelta, now: datetime) -> datetime:
-        """Return up to when a reading at `now` counts as one at `age`: what is that old, or will not get so old."""
-        chance = self.last_chance(now)
-        return now - age if chance is None else max(now - age, min(chance, now - self.settle))
-
 
 @dataclass(slots=True)
 class Progress:
@@ -78,14 +73,19 @@ class Progress:
 
     bookmark: datetime | None = None
     marks: dict[timedelta, datetime] = field(default_factory=dict)
-    """Per revisit age: everything before the mark has been read at that age or a greater one, or at its last chance."""
+    """Per revisit age: everything before the mark has been read at that age or a greater one."""
+    last_seen: datetime | None = None
+    """Everything before it has been read at its last chance, as far as one could tell then."""
 
     def advance(self, window: Window, policy: Policy, now: datetime) -> None:
         """Record that `window` was read completely at `now`; nothing ever moves backwards, or over a hole."""
         for age in policy.revisits:
             mark = self.marks.get(age)
             if mark is not None and mark in window:
-                self.marks[age] = max(mark, min(window.end, policy.seen_until(age, now)))
+                self.marks[age] = max(mark, min(window.end, now - age))
+        chance = policy.last_chance(now)
+        if chance is not None and self.last_seen is not None and self.last_seen in window:
+            self.last_seen = max(self.last_seen, min(window.end, chance))
         if self.bookmark is not None and self.bookmark in window:
             self.bookmark = window.end
 
@@ -133,10 +133,15 @@ def need(policy: Policy, progress: Progress, now: datetime) -> Need:
         begin = max(begin, kept_from)
     forward = Window(begin, end) if begin < end else None
     missed = _missed(policy, progress, kept_from, bookmark if gap is None else gap.start)
+    first = progress.bookmark is None
     for age in policy.revisits:
-        mark = progress.marks.get(age, bookmark if progress.bookmark is None else min(bookmark, now - age))
+        mark = progress.marks.get(age, bookmark if first else min(bookmark, now - age))
         # A mark before what can be read would never be inside a window, and so never move.
         progress.marks[age] = mark if oldest is None else max(mark, min(oldest, bookmark))
+    if kept_from is not None and policy.revisits:
+        # What was read at the greatest age needs no last chance.
+        seen = [progress.marks[max(policy.revisits)], min(kept_from, bookmark), *filter(None, [progress.last_seen])]
+        progress.last_seen = max(seen)
     return Need(bookmark, forward, _due(policy, progress, now, begin), gap, missed, pulled_back)
 
 
@@ -145,7 +150,8 @@ def _missed(policy: Policy, progress: Progress, kept_from: datetime | None, book
     marks = [progress.marks[age] for age in policy.revisits if age in progress.marks]
     if kept_from is None or not marks:
         return None
-    start = floor(max(min(marks), policy.start or min(marks)), policy.unit)
+    seen = max(min(marks), progress.last_seen or min(marks))
+    start = floor(max(seen, policy.start or seen), policy.unit)
     missed = Window(start, min(kept_from, bookmark))
     return missed if missed.start < missed.end else None
 
@@ -157,10 +163,10 @@ def _first_start(policy: Policy, now: datetime) -> datetime:
 
 
 def _due(policy: Policy, progress: Progress, now: datetime, begin: datetime) -> tuple[Window, ...]:
-    """Find the stretches before `begin` that have passed a revisit age."""
+    """Find the stretches before `begin` that have passed a revisit age, or will be forgotten by the next run."""
     due = []
     for age in policy.revisits:
-        cutoff = policy.seen_until(age, now)
+        cutoff = now - age
         stretch = Window(floor(progress.marks[age], policy.unit), floor(min(cutoff, begin), policy.unit))
         if stretch.start >= stretch.end:
             continue
@@ -168,8 +174,12 @@ def _due(policy: Policy, progress: Progress, now: datetime, begin: datetime) -> 
         gather = age / 4
         if policy.history is not None:
             gather = min(gather, max(policy.history - age, timedelta()) / 2)
-        chance = policy.last_chance(now)
-        if stretch.length >= gather or cutoff >= begin or (chance is not None and stretch.start < chance):
+        if stretch.length >= gather or cutoff >= begin:
+            due.append(stretch)
+    chance = policy.last_chance(now)
+    if chance is not None and progress.last_seen is not None:
+        stretch = Window(floor(progress.last_seen, policy.unit), floor(min(chance, begin), policy.unit))
+        if stretch.start < stretch.end:
             due.append(stretch)
     return tuple(due)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_emaillogs.archives import BrokenFile
-from tap_emaillogs.providers.messangi.mapping import COLUMNS
+from tap_emaillogs.providers.messangi.mapping import COLUMNS, WHOSE
 from tap_emaillogs.providers.messangi.moments import MESSAGE_DATES, STATUS_DATES, dates_of, plain
 from tap_emaillogs.providers.messangi.settings import zone_of
 from tap_emaillogs.providers.messangi.windows import MARGIN
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _FORWARD = re.compile(r"\s*(?:fwd?|rv|wg|enc|tr|i)\s*:", re.IGNORECASE)
 _REPLY = re.compile(r"\s*(?:re|aw|sv|antw|res|rta|odp)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
+_KNOWN_WITHOUT_DATES = 2
+"""So many columns must be known, one of them telling whose mail a row is, where no date shows that it is the one."""
 _ORIGINAL, _FORWARDED, _REPLIED = 2, 1, 0
 
 
@@ -105,8 +107,12 @@ def judged(table: Table, request: Pending, known: frozenset[str]) -> Judgement:
         # Which of the two dates the vendor filters by is unknown.
         outside["message"] += not _is_asked_for(dates.own, request)
         outside["status"] += not _is_asked_for(dates.status or dates.own, request)
-    if not dated and known.isdisjoint(map(plain, table.columns)):
-        return Judgement(table, f"has {len(table.columns)} column(s), of which none is known and none holds dates")
+    names = {plain(column) for column in table.columns}
+    if not dated and (len(names & known) < _KNOWN_WITHOUT_DATES or names.isdisjoint(WHOSE)):
+        return Judgement(
+            table,
+            f"has {len(table.columns)} column(s), of which none holds dates and too few are known to call it a report",
+        )
     if beyond := min(outside.values()):
         return Judgement(
             table,
@@ -133,13 +139,13 @@ def is_doubtful(candidate: Candidate, trusted: str | None) -> bool:
 
 
 def best(candidates: Iterable[Candidate], trusted: str | None) -> Candidate | None:
-    """Return the best answer: the trusted sender's, then originals, then forwarded ones; of those the longest.
+    """Return the best answer: the trusted sender's; what dates show to be it; originals before forwarded; the longest.
 
     `candidates` come the newest first; of two as good the newer one is taken, since it knows more.
     """
 
-    def rank(candidate: Candidate) -> tuple[bool, int, int]:
+    def rank(candidate: Candidate) -> tuple[bool, bool, int, int]:
         mail = candidate.mail
-        return bool(trusted and mail.is_from(trusted)), _kind(mail), candidate.rows
+        return bool(trusted and mail.is_from(trusted)), candidate.dated, _kind(mail), candidate.rows
 
     return max((one for one in candidates if one.tables), key=rank, default=None)

@@ -22,7 +22,7 @@ from tap_emaillogs.reading import Split
 from tap_emaillogs.records import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context
@@ -200,7 +200,9 @@ class MessageLogs(MessageRows):
 
     def _judge(self, reading: Reading, attempt: Attempt, kept: Mapping[Any, Taken]) -> Outcome | Split | str:
         """Decide what an attempt is worth; a row that came twice shows that pages shifted, since no total tells."""
-        if attempt.pages > 1 and not attempt.moved and _came_twice(attempt.rows):
+        # Without a reference, two mails may well look the same; on one page, two equal rows are two.
+        named = {row.line for row in attempt.rows if row.order}
+        if not attempt.moved and not attempt.common.isdisjoint(named):
             attempt.moved = "a row came twice while paging"
         return super()._judge(reading, attempt, kept)
 
@@ -231,15 +233,3 @@ class MessageLogs(MessageRows):
         """
         mails = {row.identity for row in rows if not isinstance(row, _MarginTaken)}
         return super().outcome(reading, [row for row in rows if row.identity in mails], total, truncated=truncated)
-
-
-def _came_twice(rows: Iterable[Taken]) -> bool:
-    """Whether a row with a reference came twice, the same in all that it holds."""
-    seen: set[tuple[Any, bytes]] = set()
-    for row in rows:
-        if not row.order:  # without a reference, two mails may well look the same
-            continue
-        if (row.identity, row.line) in seen:
-            return True
-        seen.add((row.identity, row.line))
-    return False

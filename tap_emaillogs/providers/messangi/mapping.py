@@ -56,6 +56,8 @@ COLUMNS = frozenset(
     (*_MESSAGE, *_RECIPIENT, *_SENDER, *_STATUS, *_REASON, *_URL, *_RESPONSE, *_SUBJECT, *_CAMPAIGN, *_CHANNEL)
 )
 """Columns that mean something here, as `moments.plain` writes them."""
+WHOSE = frozenset((*_MESSAGE, *_RECIPIENT, *map(plain, REFERENCES)))
+"""Those that tell which mail a row is about, or whom it went to."""
 
 EMAIL = "E"
 """The letter of the channel whose messages are e-mails."""
