@@ -288,13 +288,67 @@ def test_the_fault_that_lets_rows_come_late(play: Play, later: str) -> None:
     assert asked(found, "smtp2go") <= 2.5 * 6
 
 
+@pytest.mark.parametrize("total", ["number", "absent"])
+@pytest.mark.parametrize("page", [2, 5, 9])
+def test_a_single_row_that_comes_between_crowded_seconds(play: Play, page: int, total: str) -> None:
+    """One row on two pages among many seams within a second, as twins would be."""
+    options = {"span_days": 1.9, "history_days": DAYS, "paging": "offset", "total": total}
+    box = play(vendors=["smtp2go"], size=0, options={"smtp2go": options})
+    vendor, asked_before = box.vendor("smtp2go"), itertools.count(1)
+    for number in range(SIZE // 3):
+        vendor.add_events(3, at=NOW - timedelta(hours=30) + number * timedelta(minutes=5))
+    before, handle = rows_of(box, "smtp2go"), vendor.handle
+
+    def shifting(request: Any) -> Any:
+        if next(asked_before) == page:
+            vendor.add_events(1, at=NOW - timedelta(minutes=10))
+        return handle(request)
+
+    vendor.handle = shifting
+    found = run(settings(box), box=box)
+    have = canonical(restored(record) for record in upserted(found, STREAM).values())
+    assert not canonical(before) - have
+    assert not have - canonical(rows_of(box, "smtp2go"))
+    assert_told(found)
+
+
+@pytest.mark.parametrize("later", ["all", "rest"])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("comes_first", [True, False])
+def test_a_history_that_is_shorter_than_configured(play: Play, order: str, later: str, *, comes_first: bool) -> None:
+    """A row comes and one leaves, or the other way round, at an edge that the tap does not know of."""
+    clock = Ticking()
+    options = {"history_days": DAYS, "paging": "offset", "later_totals": later, "order": order}
+    box = play(vendors=["smtp2go"], size=0, now=clock.now, live=False, options={"smtp2go": options})
+    vendor = box.vendor("smtp2go")
+    for number in range(SIZE):
+        vendor.add_events(1, at=NOW - timedelta(days=DAYS) + number * timedelta(minutes=6) + timedelta(seconds=1))
+    before, handle, asked_before = rows_of(box, "smtp2go"), vendor.handle, itertools.count(1)
+
+    def moving(request: Any) -> Any:
+        number = next(asked_before)
+        if number == (3 if comes_first else 5):
+            vendor.add_events(1, at=NOW - timedelta(hours=9))
+        elif number == (5 if comes_first else 3):
+            clock.pass_time(minutes=6)
+        return handle(request)
+
+    vendor.handle = moving
+    config = config_of(box, "smtp2go", history_days=30, page_size=PAGE)
+    found = run(config, box=box, clock=clock)
+    have = canonical(restored(record) for record in upserted(found, STREAM).values())
+    edge = clock.now() - timedelta(days=DAYS)
+    assert not canonical(row for row in before if datetime.fromisoformat(row["date"]) >= edge) - have
+    assert not have - canonical(rows_of(box, "smtp2go"))
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_rows_of_one_second_in_another_order_on_each_page(play: Play, order: str) -> None:
     """An offset into rows that are sorted by their second only: totals stand still, and yet rows repeat and lack."""
     options = {"span_days": 1.9, "history_days": DAYS, "paging": "offset", "order": order}
     box = play(vendors=["smtp2go"], size=0, options={"smtp2go": options})
     vendor, dice = box.vendor("smtp2go"), random.Random(4)
-    for number in range(30):
+    for number in range(31):
         for _ in range(4):
             vendor.add_events(3, at=NOW - timedelta(hours=3) + number * timedelta(minutes=5))
     log = vendor.logs[vendor.account().key]
