@@ -27,6 +27,7 @@ from harness import (
     upserted,
     window,
 )
+from sandbox.smtp2go_pages import Pages
 from tap_emaillogs.timestamps import seconds
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ STREAM = STREAMS["smtp2go"]
 SIZE, PAGE = 390, 40
 MINIMUM = -(-SIZE // PAGE)
 DAYS = 2
+BEGUN = NOW - timedelta(hours=40)
+"""A `start_date` within the history: no row leaves it while it is read."""
 ORDERS = ("newest", "oldest", "shuffled")
 WAYS = [
     {"paging": paging, "later_totals": later, "order": order, "total": total}
@@ -57,12 +60,12 @@ def settings(box: Sandbox, **more: Any) -> dict[str, Any]:
     return config_of(box, "smtp2go", history_days=DAYS, page_size=PAGE, **more)
 
 
-def assert_told(found: Run, now: datetime = NOW, days: int = DAYS) -> None:
+def assert_told(found: Run, days: int = DAYS, start: datetime | None = None) -> None:
     """The ledger tiles the history, complete, and its sums are those of the run."""
     assert found.status == 0, found.stderr
     rows = found.windows(STREAM)
     assert {row["status"] for row in rows} == {"complete"}
-    assert_tiles(rows, now - timedelta(days=days), limit("smtp2go", now))
+    assert_tiles(rows, start or NOW - timedelta(days=days), limit("smtp2go"))
     assert sum(row["records"] for row in rows) == len(found.records[STREAM])
     assert sum(row["requests"] for row in rows) == asked(found, "smtp2go")
 
@@ -305,11 +308,11 @@ def test_a_single_row_that_comes_between_crowded_seconds(play: Play, page: int, 
         return handle(request)
 
     vendor.handle = shifting
-    found = run(settings(box), box=box)
+    found = run(settings(box, top={"start_date": BEGUN.isoformat()}), box=box)
     have = canonical(restored(record) for record in upserted(found, STREAM).values())
     assert not canonical(before) - have
     assert not have - canonical(rows_of(box, "smtp2go"))
-    assert_told(found)
+    assert_told(found, start=BEGUN)
 
 
 @pytest.mark.parametrize("later", ["all", "rest"])
@@ -359,14 +362,15 @@ def test_rows_of_one_second_in_another_order_on_each_page(play: Play, order: str
         for event, place in zip(log.rows, places, strict=True):
             event.order = place
         log._rows.sort(key=lambda event: (event.at, event.order))
+        vendor._pages = Pages()
         return handle(request)
 
     handle, vendor.handle = vendor.handle, loose
-    found = run(settings(box), box=box)
+    found = run(settings(box, top={"start_date": BEGUN.isoformat()}), box=box)
     if order == "shuffled":  # an answer in no order at all that changes from page to page cannot be paged through
         return
     assert_rows(box, found, "smtp2go")
-    assert_told(found)
+    assert_told(found, start=BEGUN)
 
 
 @pytest.mark.parametrize("wrong", [-7, -1, 1, 7, 100_000])
