@@ -291,10 +291,10 @@ def test_the_fault_that_lets_rows_come_late(play: Play, later: str) -> None:
     assert asked(found, "smtp2go") <= 2.5 * 6
 
 
-@pytest.mark.parametrize("total", ["number", "absent"])
+@pytest.mark.parametrize(("total", "size"), [("number", PAGE), ("number", SIZE // 10), ("absent", PAGE)])
 @pytest.mark.parametrize("page", [2, 5, 9])
-def test_a_single_row_that_comes_between_crowded_seconds(play: Play, page: int, total: str) -> None:
-    """One row on two pages among many seams within a second, as twins would be."""
+def test_a_single_row_that_comes_between_crowded_seconds(play: Play, page: int, total: str, size: int) -> None:
+    """One row on two pages among many seams within a second, as twins would be; also where the last page is full."""
     options = {"span_days": 1.9, "history_days": DAYS, "paging": "offset", "total": total}
     box = play(vendors=["smtp2go"], size=0, options={"smtp2go": options})
     vendor, asked_before = box.vendor("smtp2go"), itertools.count(1)
@@ -308,7 +308,8 @@ def test_a_single_row_that_comes_between_crowded_seconds(play: Play, page: int, 
         return handle(request)
 
     vendor.handle = shifting
-    found = run(settings(box, top={"start_date": BEGUN.isoformat()}), box=box)
+    config = config_of(box, "smtp2go", top={"start_date": BEGUN.isoformat()}, history_days=DAYS, page_size=size)
+    found = run(config, box=box)
     have = canonical(restored(record) for record in upserted(found, STREAM).values())
     assert not canonical(before) - have
     assert not have - canonical(rows_of(box, "smtp2go"))
