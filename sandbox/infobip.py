@@ -1,4 +1,4 @@
-"""Infobip: GET /email/1/logs (`shared/providers/infobip-email-logs.txt`) and /email/4/logs (README of the same folder).
+"""Infobip: GET /email/1/logs and /email/4/logs, as in `docs/providers/infobip.md`.
 
 v1 has no paging: it gives the newest `limit` mails and says nothing of the rest. v4 goes on by cursor. Strict: only
 documented parameters, each once, dates in the documented form. What no document says is an option: how bounds count,

@@ -1,6 +1,6 @@
 """Infobip's mails: sent, then pending until a final status; v1 and v4 show the same ones in two shapes.
 
-Fields are those of `shared/providers/infobip-email-logs.txt` (v1) and of `shared/providers/README.md` (v4).
+Fields are those of the two versions in `docs/providers/infobip.md`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Messangi: GET /v3/mlog, the CSV report by e-mail, and the login, as in `shared/providers/messangi-report-export.txt`.
+"""Messangi: GET /v3/mlog, the CSV report by e-mail, and the login, as in `docs/providers/messangi.md`.
 
 Strict where the page is: both times in the one form it shows, 92 days, one channel, documented parameters. Paging,
 envelope and bounds, which no page tells, are options. An account's key is its API key.

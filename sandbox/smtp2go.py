@@ -1,4 +1,4 @@
-"""SMTP2GO: POST /v3/activity/search, as in `shared/providers/smtp2go-activity-search.txt`.
+"""SMTP2GO: POST /v3/activity/search, as in `docs/providers/smtp2go.md`.
 
 Strict where the page is: JSON only, documented parameters of documented types, `limit` 1 to 1000, start inclusive and
 end exclusive, and a continue token that is good for the same parameters only. What the page leaves open is an option.

@@ -1,6 +1,6 @@
 """SMTP2GO's events: mails that live through processed, delivered, opened and so on, one event per row.
 
-Fields are those of the vendor's page and of its API reference (`shared/providers/README.md`). Events are light objects;
+Fields are those of the vendor's page and of its API reference (`docs/providers/smtp2go.md`). Events are light objects;
 their JSON is made when first asked for.
 """
 

@@ -1,4 +1,4 @@
-"""ZeptoMail: export jobs, GET /email, and Zoho's token endpoint, as in `shared/providers/zeptomail-exports.txt`.
+"""ZeptoMail: export jobs, GET /email, and Zoho's token endpoint, as in `docs/providers/zeptomail.md`.
 
 Strict where the page is: the authorization scheme, the scopes, the documented body parameters and the one date form of
 the option `date_format`. What the page leaves open (bytes of the file, states, shapes, zone, bounds) is an option.
@@ -8,16 +8,14 @@ An account's key is its refresh token.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sandbox.base import MINUTE, Refused, Request, Response, Vendor, World
 from sandbox.zeptomail_data import AGENTS, COLUMNS, KINDS, MAIL_LOGS, Book
 from sandbox.zeptomail_emails import EMAIL_PARAMETERS, detail, nested, page
-from sandbox.zeptomail_files import Shape
 from sandbox.zeptomail_jobs import PARAMETERS, Job, parse_date
-from sandbox.zeptomail_mail import EVENTS, FLAGS, TRANSITIONS, told
+from sandbox.zeptomail_mail import FLAGS, TRANSITIONS
+from sandbox.zeptomail_options import DEFAULTS
 from sandbox.zoho import Tokens
 
 if TYPE_CHECKING:
@@ -39,52 +37,7 @@ class ZeptoMail(Vendor):
     root = "/v1.1"
     budget = 60
     default_key = "1000.sandbox-refresh.zeptomail"
-    defaults: ClassVar[dict[str, Any]] = {
-        "client_id": "1000.SANDBOXCLIENT",
-        "client_secret": "sandbox-client-secret",
-        "expires_in": 3600,  # what the token's answer says
-        "token_seconds": None,  # how long it really lives, where that differs
-        "token_limit": 10,  # in ten minutes
-        "scopes": "Zeptomail.Exports.ALL,Zeptomail.email.READ",
-        "scope_status": 401,  # of an answer to a token without the scope
-        "history_days": 60,
-        "span_days": 28,  # how far back the data goes
-        "quiet_minutes": 20,  # age of the youngest row at the start
-        "timezone": "UTC",  # of the account: every time in requests and files
-        "date_format": "comma",  # of an export's dates: a name in zeptomail_jobs.FORMS, or any
-        "email_date_format": "any",  # of GET /email
-        "date_to_inclusive": False,  # the whole minute of date_to belongs to the result
-        "booleans": "json",  # json, string or any
-        "create_answer": "list",  # what data is in the answer to a new job: list or object
-        "polls": 2,  # the n-th listing shows a job completed
-        "job_seconds": 0,  # and not before it is so old
-        "progress_text": "in-progress",
-        "failed_text": "failed",
-        "fail_jobs": 0,  # so many first jobs of the account fail; -1: all
-        "endless_jobs": 0,  # likewise: stay in progress
-        "file_days": 3,
-        "cut_downloads": 0,  # the first n downloads of each file are cut in half (with the Content-Length of the half)
-        "refuse_delete": False,
-        "error_shape": "error",  # error: {error: {…}}; data: {data: {error_code, message}}
-        "email_shape": "nested",  # nested or flat
-        "email_status": "real",  # processed: what the list says unless it is filtered by an outcome
-        "email_limit": 100,  # largest limit
-        "empty_as_list": True,  # empty objects come as []
-        "several_recipients": 0,  # every n-th mail has two, of which every other one's statuses differ
-        "rows_per": "recipient",  # of a file: recipient, mail, or event (a row for each status a mail has had)
-        "hide_columns": ("Status Time",),  # of the file
-        "file_dates": "page",  # how files write times: page, iso, numeric or none
-        "file_timezone": None,  # of the files' times, where that is not the account's
-        "omitted_flags": "all",  # what a request without is_delivered, is_sb, … gets: all, or none of these kinds
-        "list_answer": "list",  # what data is in the list of exports: list or object
-        "echo": "page",  # how search_query repeats the dates: a name in zeptomail_jobs.ECHOES, or none
-        "echo_filters": {},  # what else it shows
-        "misread_minutes": 0,  # the dates of an export are understood so much later
-        "ignore_dates": False,  # an export holds everything, whatever its dates
-        "big_export_rows": 0,  # mail-logs has so many rows, made on the spot
-        **{field.name: field.default for field in fields(Shape)},
-    }
-
+    defaults: ClassVar[dict[str, Any]] = DEFAULTS
     transitions: ClassVar[dict[str, tuple[str, ...]]] = TRANSITIONS
 
     def __init__(self, world: World) -> None:
@@ -304,29 +257,9 @@ class ZeptoMail(Vendor):
     def _truth(self, account: Account) -> dict[str, Any]:
         book = self.books[account.key]
         streams = {name: sum(1 for _ in book.table(kind)) for kind, name in _STREAMS.items()}
-        events = self._events_of(account)
         streams["zeptomail_emails"] = len(book.visible())
         jobs = 2 + max(1, account.options["polls"])
-        return self.summary(streams, events, requests=1 + len(KINDS) * jobs)
-
-    def _events_of(self, account: Account) -> Counter[str]:
-        """Count the events of the mail logs as they are now."""
-        book, now, rows_per = self.books[account.key], self.world.data_ms(), account.options["rows_per"]
-        events: Counter[str] = Counter()
-        if book.big:
-            place = COLUMNS[MAIL_LOGS].index("Status")
-            statuses = Counter(cells[place] for cells in book.table(MAIL_LOGS))
-            events["queued"] = statuses.total()
-            events.update({EVENTS[status]: count for status, count in statuses.items() if status in EVENTS})
-            return events
-        referred = not {"Email Reference", "Message Id", "Request Id"} <= set(account.options["hide_columns"])
-        for mail in book.visible():
-            rows = list(told(mail, now, rows_per))
-            for recipient, _, status in rows:
-                events[EVENTS.get(status, "")] += len(mail.to) if recipient is None else 1
-            events["queued"] += len(mail.to) if referred or rows_per == "mail" else len(rows)
-        del events[""]
-        return events
+        return self.summary(streams, book.events(), requests=1 + len(KINDS) * jobs)
 
     def config(self, origin: str) -> dict[str, Any]:
         common = {"accounts_url": f"{origin}/{self.name}", "poll_seconds": 0.05}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sandbox import data
 from sandbox.base import DAY, MINUTE, SECOND, from_ms
-from sandbox.zeptomail_mail import BOUNCES, OUTCOMES, Mail, lived, told
+from sandbox.zeptomail_mail import BOUNCES, EVENTS, OUTCOMES, Mail, lived, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -99,6 +100,24 @@ class Book:
             old, now = self._kept()
             rows = self._activities if kind == ACTIVITY_LOGS else self._suppressions
             yield from (cells for at, cells in rows if start_ms <= at < end_ms and old <= at <= now)
+
+    def events(self) -> Counter[str]:
+        """Count the events of the mail logs as they are now."""
+        found: Counter[str] = Counter()
+        if self.big:
+            place = COLUMNS[MAIL_LOGS].index("Status")
+            statuses = Counter(cells[place] for cells in self.table(MAIL_LOGS))
+            found.update({EVENTS[status]: count for status, count in statuses.items() if status in EVENTS})
+            return found + Counter(queued=statuses.total())
+        options = self.account.options
+        referred = not {"Email Reference", "Message Id", "Request Id"} <= set(options["hide_columns"])
+        for mail in self.visible():
+            rows = list(told(mail, self.seen_ms(), options["rows_per"]))
+            for recipient, _, status in rows:
+                found[EVENTS.get(status, "")] += len(mail.to) if recipient is None else 1
+            found["queued"] += len(mail.to) if referred or options["rows_per"] == "mail" else len(rows)
+        del found[""]
+        return found
 
     def _kept(self) -> tuple[int, int]:
         """Return the time of which the vendor has logs."""

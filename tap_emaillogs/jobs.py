@@ -1,17 +1,15 @@
 """Export jobs: a vendor that is asked for a file and makes it some time later.
 
-A vendor's stream says how to ask, list, download and delete, and how to read one entry of the list; everything else
-is here: a job is created once however often runs are killed, many wait at the same time, and a file is either whole
-or not read at all.
+A vendor's stream says how to ask, list, download and delete (`jobrequests.py`); everything else is here: a job is
+created once however often runs are killed, many wait at the same time, and a file is either whole or not read at all.
 """
 
 from __future__ import annotations
 
 import tempfile
-from abc import abstractmethod
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from tap_emaillogs import timestamps
 from tap_emaillogs.archives import BrokenFile, WrongPassword
@@ -20,23 +18,18 @@ from tap_emaillogs.downloads import fetch_table
 from tap_emaillogs.errors import Misunderstood, ReadError, VendorError
 from tap_emaillogs.jobboard import Board, Gone, JobFailed, Origin, RemoteJob
 from tap_emaillogs.jobnotes import JobNote, JobNotes
+from tap_emaillogs.jobrequests import JobRequests
 from tap_emaillogs.reading import Outcome
 from tap_emaillogs.records import digest, json_text
-from tap_emaillogs.undocumented import UndocumentedStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
-
-    from singer_sdk.streams.rest import HTTPRequest
 
     from tap_emaillogs.provider import Account
     from tap_emaillogs.reading import Memory, Reading
     from tap_emaillogs.tabular import Table
     from tap_emaillogs.windows import Window
-
-    Rows = Callable[[], Iterable[Mapping[str, Any]]]
-    """Returns the rows of a file, as often as it is called."""
 
 _FACTOR, _LONGEST_POLL = 1.5, 60.0
 """Polls slow down: each waits longer than the one before, up to a minute."""
@@ -44,8 +37,8 @@ _UNLISTED = timedelta(minutes=10)
 """A new job may be missing from the vendor's list for so long; an older one that is missing is gone."""
 
 
-class JobStream(UndocumentedStream):
-    """An endpoint whose windows are export jobs; see the module for what a vendor's stream gives."""
+class JobStream(JobRequests):
+    """An endpoint whose windows are export jobs; a vendor's stream gives what `JobRequests` asks for."""
 
     paging = "export job"
     file_life: ClassVar[timedelta] = timedelta(days=3)
@@ -54,60 +47,6 @@ class JobStream(UndocumentedStream):
     """Jobs that wait at the vendor at the same time: waiting costs neither side anything."""
 
     _board: Board
-
-    # What a vendor's stream gives.
-
-    @abstractmethod
-    def create_request(self, window: Window, password: str) -> HTTPRequest:
-        """Ask for a file of `window`, protected by `password` unless that is empty; sent as JSON."""
-
-    @abstractmethod
-    def created_job(self, data: Any) -> RemoteJob | None:
-        """Understand the answer to that; None where it names no job."""
-
-    @abstractmethod
-    def list_request(self) -> HTTPRequest:
-        """Ask for the list of this kind's jobs."""
-
-    @abstractmethod
-    def listed_jobs(self, data: Any) -> Sequence[RemoteJob]:
-        """Understand the list.
-
-        Raises:
-            Misunderstood: It has no known shape.
-        """
-
-    @abstractmethod
-    def download_request(self, job_id: str) -> HTTPRequest:
-        """Ask for the file."""
-
-    def delete_request(self, job_id: str) -> HTTPRequest | None:  # noqa: ARG002 - for the vendors
-        """Ask to delete the file; None where that is not wanted or not possible."""
-        return None
-
-    @abstractmethod
-    def asks_for(self, job: RemoteJob, window: Window) -> bool:
-        """Whether a listed job asks for just this window, with the filters in force."""
-
-    def password(self, nonce: str) -> str:  # noqa: ARG002 - for the vendors
-        """Return the password of the job with this nonce; empty: none."""
-        return ""
-
-    def edges_as_asked(self, window: Window) -> tuple[str, str]:
-        """Return the window's edges as a request writes them: in another form they are another question."""
-        return timestamps.millis(window.start), timestamps.millis(window.end)
-
-    def other_request(self, request: HTTPRequest, error: VendorError) -> HTTPRequest | None:  # noqa: ARG002 - likewise
-        """Return another way to ask for a file, where the vendor refuses this one; None: there is none."""
-        return None
-
-    def answer(self, reading: Reading, note: JobNote, job: RemoteJob, rows: Rows) -> Rows:  # noqa: ARG002 - likewise
-        """Compare a file with what was asked for, and return the rows of it that belong to the window.
-
-        Raises:
-            JobFailed: It answers another question.
-        """
-        return rows
 
     # What the engine asks.
 

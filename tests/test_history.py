@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     Play = Callable[..., Sandbox]
 
+pytestmark = pytest.mark.thorough
+
 Mail = tuple[str, str]
 INFOBIP, SMTP2GO = "infobip_email_logs", "smtp2go_activity"
 HISTORY = timedelta(hours=48)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     Play = Callable[..., Sandbox]
 
+pytestmark = pytest.mark.thorough
+
 STREAM, EVENTS = STREAMS["infobip"], "email_events"
 both_versions = pytest.mark.parametrize("version", [1, 4])
 

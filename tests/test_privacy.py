@@ -113,8 +113,8 @@ def test_every_stream_and_event_gives_the_same_hash(shared_box: Sandbox) -> None
         assert event["recipient_domain"] == before[key]["recipient_domain"]
         assert event["message_id"] == before[key]["message_id"]
     for vendor, column in (("smtp2go", "recipient"), ("jetemail", "receiver"), ("infobip", "to")):
-        raw = {record[column] for record in hidden.records[STREAMS[vendor]]}
-        raw |= {one for record in hidden.records[STREAMS[vendor]] for one in record.get("recipients") or ()}
+        records = hidden.records[STREAMS[vendor]]
+        raw = {name for record in records for name in (record[column], *(record.get("recipients") or ()))}
         assert {event["recipient"] for event in after.values() if event["provider"] == vendor} <= raw
 
 

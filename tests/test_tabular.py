@@ -179,6 +179,49 @@ def test_rows_that_do_not_fit_their_header() -> None:
     assert csv_file("a,b\n", announced=4) == []
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_separator_is_found(delimiter: str) -> None:
+    def line(*cells: str) -> str:
+        return delimiter.join(cells) + "\n"
+
+    wanted = [{"id": "1", "date": "2026-02-03 04:05:06", "status": "SENT"}, {"id": "2"}]
+    body = line("1", "2026-02-03 04:05:06", "SENT") + line("2", "", "")
+    assert csv_file(line("ID", "Date", "Status") + body) == wanted
+    assert list(csv_file(line("ID", '"Date, time; zone | hour"', "Status") + body)[0].values()) == [*wanted[0].values()]
+    trailing = line("1", "2026-02-03 04:05:06", "SENT", "") * 3  # one separator more than in the header
+    assert csv_file(line("ID", "Date", "Status") + trailing) == [wanted[0]] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("Date (dd/mm/yyyy, hh:mm);Status\n2026-02-03 04:05;SENT\n", [("2026-02-03 04:05", "SENT")]),
+        ("Name|Status\nDoe, Ann|SENT\nRoe, Jo|OPEN\n", [("Doe, Ann", "SENT"), ("Roe, Jo", "OPEN")]),
+        ("Date, UTC|A|B\n1|2|3|\n", [("1", "2", "3")]),
+        ("A|B,C|D\nx|1,2|y\n", [("x", "1,2", "y")]),
+        ('A;"B,C,D,E,F"\n1;"2,3"\n', [("1", "2,3")]),
+        ("only\n1;2|3\n", [("1;2|3",)]),
+        ("a,b;c\n", []),
+    ],
+)
+def test_the_separator_is_the_one_that_the_first_lines_fit(text: str, rows: list[tuple[str, ...]]) -> None:
+    assert [tuple(row.values()) for row in csv_file(text)] == rows
+
+
+def test_a_long_field_in_the_first_lines_is_read_on() -> None:
+    inside = "x\n" * 200
+    text = f'A|B\n1|"{inside}"\n2|y\n'
+    assert csv_file(text) == [{"a": "1", "b": inside}, {"a": "2", "b": "y"}]
+
+
+def test_a_table_tells_its_columns_and_parts() -> None:
+    data = zipped(("a.csv", b"X,Y\n1,2\n"), ("b.csv", b"Y|Z\n3|4\n"), ("c.csv", b""))
+    table = open_table(io.BytesIO(data))
+    assert table.columns == ("x", "y", "z")
+    assert [(part.columns, part.count) for part in table.parts()] == [(("x", "y"), 1), (("y", "z"), 1), ((), 0)]
+    assert [list(part.rows()) for part in table.parts()][:2] == [[{"x": "1", "y": "2"}], [{"y": "3", "z": "4"}]]
+
+
 def test_names() -> None:
     names = {
         "Mail Agent": "mail_agent",

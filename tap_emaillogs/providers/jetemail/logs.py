@@ -62,7 +62,7 @@ class OutboundLogs(LogStream):
         settings = self.account.settings
         motion = self._motion[self.account.label]
         return AnchoredPaginator(
-            settings["page_size"], self.time_columns, motion, numbered=settings["paging"] == "page"
+            settings["page_size"], "uid", self.time_columns, motion, numbered=settings["paging"] == "page"
         )
 
     def parse_page(self, data: Any) -> Page:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_emaillogs.errors import PagingLoop
 from tap_emaillogs.pagination import PagePaginatorBase
@@ -50,27 +50,37 @@ class AnchoredPaginator(PagePaginatorBase):
 
     Args:
         page_size: Rows asked for at once. Very small pages have no anchors.
+        key: The column that tells rows apart.
         moments: The columns that the order may be of.
         motion: What other readings of the account have met.
         numbered: Pages have numbers, so that a page begins at a multiple of its size.
     """
 
     def __init__(
-        self, page_size: int, moments: Sequence[str], motion: Motion | None = None, *, numbered: bool = False
+        self, page_size: int, key: str, moments: Sequence[str], motion: Motion | None = None, *, numbered: bool = False
     ) -> None:
         super().__init__(Place(0, page_size))
         self._size = page_size
+        self._key = key
         self._moments = moments
         self._motion = motion or Motion()
         self._numbered = numbered
         self.anchored = page_size >= _SMALLEST
         self._overlap = int(self.anchored)
         self._misses = 0
-        self._moved = self._doubtful = False
-        self._total: int | None = None
-        self._shown: set[int] = set()
+        self._shown: dict[Any, int] = {}
+        """The rows read, each as it was, by key."""
         self._older: set[int] = set()
+        """Those of them that are older than all that is unread."""
+        self._read = 0
+        """How many rows were read, by their positions."""
         self._ends: dict[str, float] = {}
+        """The moments of the last row read."""
+        self._total: int | None = None
+        self._stirred = False
+        """Whether the total moved since the last page that counts."""
+        self._moved = self._touched = self._weak = self._tied = False
+        """What was met: a total that moved, a row that changed, an anchor of no earlier moment, rows of its moment."""
 
     def advance(self, response: Page) -> None:  # type: ignore[override] # a page understood, not a response
         """Go on behind `response`, or further back when it has no anchor; `count` grows when it has.
@@ -80,15 +90,17 @@ class AnchoredPaginator(PagePaginatorBase):
         """
         start, limit = self._value
         rows = [hash(repr(row)) for row in response.rows]
+        self._stirred = self._stirred or (self._page_count > 0 and response.total != self._total)
+        self._moved = self._moved or self._stirred
+        self._motion.seen = self._motion.seen or self._stirred
         if self.anchored and start and not self._is_anchored(response, rows):
             self._go_back(start)
             return
         more = len(rows) >= limit if response.more is None else response.more
-        if more and rows and self._shown.issuperset(rows):
+        if not self._take(response, rows) and more and rows:
             raise PagingLoop(f"page {self._page_count + 1} shows only rows that were shown before ({len(rows)} rows)")
         self._page_count += 1
-        self._total = response.total
-        self._shown.update(rows)
+        self._total, self._read, self._stirred = response.total, start + len(rows), False
         tail = self._look_at_end(response)
         self._older.update(rows[:-tail])
         self._finished = not (more and rows)
@@ -96,24 +108,36 @@ class AnchoredPaginator(PagePaginatorBase):
             if not start:  # a vendor may give less at once than asked
                 self._size = min(self._size, len(rows))
             strict = 1 + tail if self._motion.seen and tail < self._size // 2 else 0
-            self._value = self._following(start + len(rows), max(self._overlap, strict) if self.anchored else 0)
+            self._value = self._following(self._read, max(self._overlap, strict) if self.anchored else 0)
 
     def get_next(self, response: Page) -> Place:  # type: ignore[override] # likewise
         """Return the page behind `response`, with no row of it."""
         return self._place(self._value.start + len(response.rows))
 
     def _is_anchored(self, page: Page, rows: Sequence[int]) -> bool:
-        moved, proven = page.total != self._total, not self._older.isdisjoint(rows)
-        if not proven and (moved or self._shown.isdisjoint(rows)):
+        """Whether nothing unread comes before a page, as far as it can show."""
+        proven = not self._older.isdisjoint(rows)
+        if not proven and (self._stirred or set(self._shown.values()).isdisjoint(rows)):
             return False
-        new = [row for row, known in zip(page.rows, rows, strict=True) if known not in self._shown]
-        tied = any(row.get(column) == end for row in new for column, end in self._ends.items())
-        self._doubtful = self._doubtful or (tied and not proven)
-        self._moved = self._moved or moved
-        self._motion.seen = self._motion.seen or moved
-        if self._doubtful and self._moved:
-            raise PagingLoop("the number of rows moved while pages were read, and rows of one moment fill them")
+        behind = page.rows[max(0, self._read - self._value.start) :]
+        tied = any(row.get(column) == end for row in behind for column, end in self._ends.items())
+        self._weak = self._weak or not proven
+        self._tied = self._tied or (tied and not proven)
         return True
+
+    def _take(self, page: Page, rows: Sequence[int]) -> bool:
+        """Keep a page's rows; tell whether any was new.
+
+        Raises:
+            PagingLoop: Rows of one moment may be missing, and their number is no proof, since others left.
+        """
+        keys = [row.get(self._key) for row in page.rows]
+        before = [self._shown.get(key) for key in keys]
+        self._touched = self._touched or any(was not in {None, now} for was, now in zip(before, rows, strict=True))
+        if self._moved and (self._tied or (self._weak and self._touched)):
+            raise PagingLoop("the number of rows moved while pages were read, and rows of one moment fill them")
+        self._shown.update(zip(keys, rows, strict=True))
+        return before != [*rows]
 
     def _look_at_end(self, page: Page) -> int:
         """Return how many rows at the page's end share their moment, and so perhaps with the next ones."""

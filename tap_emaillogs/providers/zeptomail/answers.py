@@ -146,13 +146,14 @@ class RowDates:
             self.outside += nearest > _SLACK
             self.far += nearest > _DAY
 
-    def are_wrong(self, agreed: bool | None) -> bool:
+    def are_wrong(self, agreed: bool | None, *, own: bool = True) -> bool:
         """Whether the file holds something else than was asked for.
 
         So it does when most rows are of another time, or several, more than one in a hundred, are more than a day off.
-        Where the vendor says that it understood (`agreed`), a single row proves nothing.
+        Where the vendor says that it understood (`agreed`), a single row proves nothing, and many do only where they
+        have a date of their `own`, one that never changes.
         """
-        if agreed and self.outside < 2:
+        if agreed and (not own or self.outside < 2):
             return False
         return 2 * self.outside > self.dated or (self.far > 1 and _MANY * self.far > self.dated)
 
@@ -176,7 +177,12 @@ def lies_in(window: Window, text: str | None, zone: tzinfo) -> bool:
 
 
 def checked(
-    question: Question, query: Any, rows: Callable[[], Iterable[Mapping[str, str]]], texts: Callable[..., list[str]]
+    question: Question,
+    query: Any,
+    rows: Callable[[], Iterable[Mapping[str, str]]],
+    texts: Callable[..., list[str]],
+    *,
+    own: bool,
 ) -> RowDates:
     """Compare an export with its question, and return what its rows' dates showed.
 
@@ -185,6 +191,7 @@ def checked(
         query: The job's `search_query`, as the vendor gives it.
         rows: The rows of its file.
         texts: Returns the dates of a row, as they are written, its own first.
+        own: Whether rows have a date of their own, which never changes.
 
     Raises:
         WrongAnswer: It answers another question.
@@ -197,7 +204,7 @@ def checked(
     found = RowDates(question)
     for row in rows():
         found.add(texts(row))
-    if found.are_wrong(agreed):
+    if found.are_wrong(agreed, own=own):
         raise WrongAnswer(
             f"the file holds other dates than asked for: of {found.dated} rows {found.outside} lie outside {asked}"
         )

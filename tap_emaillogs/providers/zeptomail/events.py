@@ -7,10 +7,11 @@ was read late give the same.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from tap_emaillogs import addresses, dates, smtp
 from tap_emaillogs.events import EventRow, MappingTable, Meaning
@@ -148,7 +149,7 @@ def of_mail_log(record: Record, references: tuple[str, ...], zone: tzinfo) -> It
 def _cells(record: Record) -> dict[str, Any]:
     """Return the columns of a row that have a value, those that the schema does not declare among them."""
     extra = record["extra_fields"]
-    whole = {**record, **json.loads(extra)} if extra else record
+    whole = {**record, **msgspec.json.decode(extra)} if extra else record
     return {name: value for name, value in whole.items() if value not in (None, "", [], {})}
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.errors import VendorError
     from tap_emaillogs.jobnotes import JobNote
-    from tap_emaillogs.jobs import Rows
+    from tap_emaillogs.jobrequests import Rows
     from tap_emaillogs.provider import Account
     from tap_emaillogs.reading import Outcome, Reading
     from tap_emaillogs.windows import Window
@@ -199,7 +199,7 @@ class Export(JobStream):
             self.observe(row, kinds)
             return self.dates_of(row)
 
-        found = answers.checked(question, job.query, rows, texts)
+        found = answers.checked(question, job.query, rows, texts, own=bool(self.own_dates))
         self.observed(reading.window, kinds, found.rows)
         if found.outside:
             self.logger.warning(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.jobboard import RemoteJob
     from tap_emaillogs.jobnotes import JobNote
-    from tap_emaillogs.jobs import Rows
+    from tap_emaillogs.jobrequests import Rows
     from tap_emaillogs.reading import Reading
     from tap_emaillogs.records import Record
     from tap_emaillogs.windows import Window
