@@ -29,8 +29,8 @@ _PART_OF_A_PAGE = 0.9
 """How full a part is made of rows that were all seen: room for a few that come meanwhile."""
 _FEW = 3
 """At so many seams within a moment, twins may be at one."""
-_MOST_TWINS = 3
-"""More moments with rows on two pages than this are no chance: the pages were shifted."""
+_MOST_TWINS = 4
+"""More moments with rows on two pages than this, and than one at so many seams, are no chance: pages were shifted."""
 
 
 def doubt(stream: LogStream, reading: Reading, attempt: Attempt) -> str:
@@ -110,7 +110,7 @@ def _are_twins(stream: LogStream, reading: Reading, attempt: Attempt, twice: set
     """Ask for the moments of the rows that came twice: one answer shows how many there are."""
     rows = [row for row in attempt.rows if stream.mark(row) in twice]
     moments = _moments(stream, rows)
-    if not moments or len(moments) > _MOST_TWINS:
+    if not moments or len(moments) > max(_MOST_TWINS, len(attempt.seams) // _MOST_TWINS):
         return False
     held = Counter(map(stream.mark, attempt.rows))
     for moment in moments:

@@ -27,6 +27,7 @@ from harness import (
     upserted,
     window,
 )
+from sandbox.smtp2go_pages import Pages
 from tap_emaillogs.timestamps import seconds
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ STREAM = STREAMS["smtp2go"]
 SIZE, PAGE = 390, 40
 MINIMUM = -(-SIZE // PAGE)
 DAYS = 2
+BEGUN = NOW - timedelta(hours=40)
+"""A `start_date` within the history: no row leaves it while it is read."""
 ORDERS = ("newest", "oldest", "shuffled")
 WAYS = [
     {"paging": paging, "later_totals": later, "order": order, "total": total}
@@ -57,12 +60,12 @@ def settings(box: Sandbox, **more: Any) -> dict[str, Any]:
     return config_of(box, "smtp2go", history_days=DAYS, page_size=PAGE, **more)
 
 
-def assert_told(found: Run, now: datetime = NOW, days: int = DAYS) -> None:
+def assert_told(found: Run, days: int = DAYS, start: datetime | None = None) -> None:
     """The ledger tiles the history, complete, and its sums are those of the run."""
     assert found.status == 0, found.stderr
     rows = found.windows(STREAM)
     assert {row["status"] for row in rows} == {"complete"}
-    assert_tiles(rows, now - timedelta(days=days), limit("smtp2go", now))
+    assert_tiles(rows, start or NOW - timedelta(days=days), limit("smtp2go"))
     assert sum(row["records"] for row in rows) == len(found.records[STREAM])
     assert sum(row["requests"] for row in rows) == asked(found, "smtp2go")
 
@@ -288,13 +291,68 @@ def test_the_fault_that_lets_rows_come_late(play: Play, later: str) -> None:
     assert asked(found, "smtp2go") <= 2.5 * 6
 
 
+@pytest.mark.parametrize(("total", "size"), [("number", PAGE), ("number", SIZE // 10), ("absent", PAGE)])
+@pytest.mark.parametrize("page", [2, 5, 9])
+def test_a_single_row_that_comes_between_crowded_seconds(play: Play, page: int, total: str, size: int) -> None:
+    """One row on two pages among many seams within a second, as twins would be; also where the last page is full."""
+    options = {"span_days": 1.9, "history_days": DAYS, "paging": "offset", "total": total}
+    box = play(vendors=["smtp2go"], size=0, options={"smtp2go": options})
+    vendor, asked_before = box.vendor("smtp2go"), itertools.count(1)
+    for number in range(SIZE // 3):
+        vendor.add_events(3, at=NOW - timedelta(hours=30) + number * timedelta(minutes=5))
+    before, handle = rows_of(box, "smtp2go"), vendor.handle
+
+    def shifting(request: Any) -> Any:
+        if next(asked_before) == page:
+            vendor.add_events(1, at=NOW - timedelta(minutes=10))
+        return handle(request)
+
+    vendor.handle = shifting
+    config = config_of(box, "smtp2go", top={"start_date": BEGUN.isoformat()}, history_days=DAYS, page_size=size)
+    found = run(config, box=box)
+    have = canonical(restored(record) for record in upserted(found, STREAM).values())
+    assert not canonical(before) - have
+    assert not have - canonical(rows_of(box, "smtp2go"))
+    assert_told(found, start=BEGUN)
+
+
+@pytest.mark.parametrize("later", ["all", "rest"])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("comes_first", [True, False])
+def test_a_history_that_is_shorter_than_configured(play: Play, order: str, later: str, *, comes_first: bool) -> None:
+    """A row comes and one leaves, or the other way round, at an edge that the tap does not know of."""
+    clock = Ticking()
+    options = {"history_days": DAYS, "paging": "offset", "later_totals": later, "order": order}
+    box = play(vendors=["smtp2go"], size=0, now=clock.now, live=False, options={"smtp2go": options})
+    vendor = box.vendor("smtp2go")
+    for number in range(SIZE):
+        vendor.add_events(1, at=NOW - timedelta(days=DAYS) + number * timedelta(minutes=6) + timedelta(seconds=1))
+    before, handle, asked_before = rows_of(box, "smtp2go"), vendor.handle, itertools.count(1)
+
+    def moving(request: Any) -> Any:
+        number = next(asked_before)
+        if number == (3 if comes_first else 5):
+            vendor.add_events(1, at=NOW - timedelta(hours=9))
+        elif number == (5 if comes_first else 3):
+            clock.pass_time(minutes=6)
+        return handle(request)
+
+    vendor.handle = moving
+    config = config_of(box, "smtp2go", history_days=30, page_size=PAGE)
+    found = run(config, box=box, clock=clock)
+    have = canonical(restored(record) for record in upserted(found, STREAM).values())
+    edge = clock.now() - timedelta(days=DAYS)
+    assert not canonical(row for row in before if datetime.fromisoformat(row["date"]) >= edge) - have
+    assert not have - canonical(rows_of(box, "smtp2go"))
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_rows_of_one_second_in_another_order_on_each_page(play: Play, order: str) -> None:
     """An offset into rows that are sorted by their second only: totals stand still, and yet rows repeat and lack."""
     options = {"span_days": 1.9, "history_days": DAYS, "paging": "offset", "order": order}
     box = play(vendors=["smtp2go"], size=0, options={"smtp2go": options})
     vendor, dice = box.vendor("smtp2go"), random.Random(4)
-    for number in range(30):
+    for number in range(31):
         for _ in range(4):
             vendor.add_events(3, at=NOW - timedelta(hours=3) + number * timedelta(minutes=5))
     log = vendor.logs[vendor.account().key]
@@ -305,14 +363,15 @@ def test_rows_of_one_second_in_another_order_on_each_page(play: Play, order: str
         for event, place in zip(log.rows, places, strict=True):
             event.order = place
         log._rows.sort(key=lambda event: (event.at, event.order))
+        vendor._pages = Pages()
         return handle(request)
 
     handle, vendor.handle = vendor.handle, loose
-    found = run(settings(box), box=box)
+    found = run(settings(box, top={"start_date": BEGUN.isoformat()}), box=box)
     if order == "shuffled":  # an answer in no order at all that changes from page to page cannot be paged through
         return
     assert_rows(box, found, "smtp2go")
-    assert_told(found)
+    assert_told(found, start=BEGUN)
 
 
 @pytest.mark.parametrize("wrong", [-7, -1, 1, 7, 100_000])
