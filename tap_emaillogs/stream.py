@@ -186,7 +186,8 @@ class LogStream(RESTStream[Any]):
             if not isinstance(judged, str):
                 return judged
             trouble = judged
-        rows = list(kept.values()) if self.row_key else attempt.rows
+        # What may have come twice is written once: better told as missing than invented.
+        rows = list(kept.values()) if self.row_key or attempt.moved else attempt.rows
         return self.give_up(reading, rows, total, trouble, moved=bool(attempt.moved))
 
     def _judge(self, reading: Reading, attempt: Attempt, kept: Mapping[Any, Taken]) -> Outcome | Split | str:
@@ -200,6 +201,9 @@ class LogStream(RESTStream[Any]):
         if (last.capped and not counted) or self._ended_in_circles(attempt):
             return self._cut_off(reading, attempt, rows)
         if not self.row_key and attempt.pages > 1 and (shifted := seams.doubt(self, reading, attempt)):
+            if len(kept) == total:  # as many different rows as there are: none is a twin, and none is missing
+                return self.outcome(reading, list(kept.values()), total)
+            attempt.moved = attempt.moved or shifted
             return self._parts(reading, attempt) or shifted
         if total is None or len(rows) == total:
             return self.outcome(reading, rows, total)

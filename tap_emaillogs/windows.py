@@ -178,7 +178,8 @@ def _due(policy: Policy, progress: Progress, now: datetime, begin: datetime) -> 
             due.append(stretch)
     chance = policy.last_chance(now)
     if chance is not None and progress.last_seen is not None:
-        stretch = Window(floor(progress.last_seen, policy.unit), floor(min(chance, begin), policy.unit))
+        settled = now - policy.settle
+        stretch = Window(floor(progress.last_seen, policy.unit), floor(min(chance, begin, settled), policy.unit))
         if stretch.start < stretch.end:
             due.append(stretch)
     return tuple(due)

@@ -286,8 +286,17 @@ def keyed(pages: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
         {"data": {"events": page, "total_events": total, "continue_token": token}}
         for page, token in zip(pages or [[]], tokens, strict=True)
     ]
+    whole = {"data": {"events": [row for page in pages for row in page], "total_events": total, "continue_token": None}}
+    asked: list[str | None] = []
+
+    def send(request: Any, *_: object, **__: object) -> Reply:
+        token = request.data.get("continue_token")
+        again = token is None and bool(asked)  # whether twins are twins is asked for in one page
+        asked.append(token)
+        return Reply(200, {}, b"", whole if again else answers[int(token or 0)])
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ACTIVITY.account.client, "send", lambda *_, **__: Reply(200, {}, b"", answers.pop(0)))
+        patch.setattr(ACTIVITY.account.client, "send", send)
         outcome = ACTIVITY.read(Reading(Window(NOW, NOW + SECOND), Memory({}, lambda: None)))
     assert outcome.status == "complete"
     return [dict(record) for record in outcome.records]

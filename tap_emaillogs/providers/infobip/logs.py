@@ -39,6 +39,9 @@ _MARGINS = (timedelta(seconds=1), timedelta(seconds=10), timedelta(minutes=1))
 _GONE = "older than the vendor keeps by the time it could be read"
 _ABOUT_TIME = re.compile(r"sent ?(since|until)|date|time|hour|period|range|histor|older|past|48", re.IGNORECASE)
 
+_FEWEST_TIMES = 8
+"""So many different times must be in order before the end of a full answer counts as the place where it was cut."""
+
 
 class EmailLogs(LogStream):
     """GET /email/1/logs, which cannot be paged and cuts silently, or /email/4/logs, which has a cursor.
@@ -144,7 +147,11 @@ class EmailLogs(LogStream):
         """
         window, memory = reading.window, reading.memory
         times = self.times(rows)
+        if len(set(times)) < _FEWEST_TIMES:  # a few times may be in order by chance
+            return None
         region = seen_region(window, times)
+        if region == window and times != sorted(times):
+            memory.cut_is_proven = False  # answers in no order show nothing by where they end
         start = region.start + self.unit if region.start > window.start else region.start
         kept = Window(start, region.end)
         if region == window or kept.start >= kept.end or len(times) < len(rows):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _FORWARD = re.compile(r"\s*(?:fwd?|rv|wg|enc|tr|i)\s*:", re.IGNORECASE)
 _REPLY = re.compile(r"\s*(?:re|aw|sv|antw|res|rta|odp)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _KNOWN_WITHOUT_DATES = 2
-"""So many columns must be known, one of them telling whose mail a row is, where no date shows that it is the one."""
+"""So many columns must be known where no date shows that it is the one; of rows, one must tell whose they are."""
 _ORIGINAL, _FORWARDED, _REPLIED = 2, 1, 0
 
 
@@ -108,7 +108,8 @@ def judged(table: Table, request: Pending, known: frozenset[str]) -> Judgement:
         outside["message"] += not _is_asked_for(dates.own, request)
         outside["status"] += not _is_asked_for(dates.status or dates.own, request)
     names = {plain(column) for column in table.columns}
-    if not dated and (len(names & known) < _KNOWN_WITHOUT_DATES or names.isdisjoint(WHOSE)):
+    too_few = len(names & known) < _KNOWN_WITHOUT_DATES or (table.count and names.isdisjoint(WHOSE))
+    if not dated and too_few:
         return Judgement(
             table,
             f"has {len(table.columns)} column(s), of which none holds dates and too few are known to call it a report",
