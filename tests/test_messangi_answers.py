@@ -187,6 +187,21 @@ def test_a_header_of_known_columns_is_an_answer_of_no_rows(world: World, text: s
     assert (found.ledger[0]["status"], found.ledger[0]["records"]) == ("complete", 0)
 
 
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Ticket 77 about {}", "Type;Amount\n" + "T;1\n" * 60),
+        ("Automatic reply: Report {}", "Status,Count\n" + "sent,4\n" * 9),
+    ],
+)
+def test_a_strangers_table_without_dates_is_no_answer(world: World, subject: str, text: str) -> None:
+    held = Held(world)
+    held.deliver(subject, text)
+    found = held.collect()
+    assert found.ledger[0]["status"] == "pending"
+    assert "too few are known" in found.ledger[0]["gap_reason"]
+
+
 def test_a_header_alone_in_a_reply_proves_nothing(world: World) -> None:
     held = Held(world)
     held.deliver("Re: Report {}", "Message ID,Date,Status\n")

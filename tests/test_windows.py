@@ -417,6 +417,28 @@ def test_a_revisit_that_came_too_late_is_told() -> None:
     assert life.gaps == []
 
 
+@pytest.mark.parametrize(("every", "outage"), [(180, 60), (180, 40), (1440, 72), (5, 50)])
+def test_an_outage_is_no_schedule_and_spends_no_revisit(every: int, outage: int) -> None:
+    """After it everything is looked at again at its ages as before; what could not be is told."""
+    history, revisits = 2 * DAY, (6 * HOUR, DAY, 46 * HOUR)
+    life = Life(policy(unit=MILLISECOND, revisits=revisits, history=history, settle=2 * MINUTE))
+    now = NOW
+    for _ in range(max(4, 720 // every)):
+        life.run(now)
+        now += every * MINUTE
+    now += outage * HOUR - every * MINUTE
+    back = now
+    while now < back + 5 * DAY:
+        life.run(now)
+        now += every * MINUTE
+    told = [*life.missed, *life.gaps]
+    latest = min(revisits[-1], history - every * MINUTE - 16 * MINUTE)
+    for moment in life.moments():
+        if back <= moment < now - history - every * MINUTE and not covers(told, moment):
+            assert life.oldest_reading(moment) >= latest
+    assert all(window.end <= back for window in told)
+
+
 def test_looking_back_does_not_cost_more_the_more_often_one_runs() -> None:
     costs = []
     for every in (5, 60):

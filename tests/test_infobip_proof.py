@@ -1,0 +1,65 @@
+"""That a full answer is cut at its end must be proven, and a few times that are in order by chance prove nothing."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from harness import NOW, Ticking
+from tap_emaillogs.client import Reply
+from tap_emaillogs.reading import Memory, Outcome, Reading, Split
+from tap_emaillogs.tap import TapEmailLogs
+from tap_emaillogs.timestamps import millis, parse
+from tap_emaillogs.windows import Window
+
+LIMIT = 10
+
+
+class Tap(TapEmailLogs):
+    clock_class = Ticking
+
+
+def mails(seed: int) -> list[dict[str, Any]]:
+    """Return mails as a vendor may have put them in: the first ten in order of time by chance, the others in none."""
+    rng = random.Random(seed)
+    start = NOW - timedelta(hours=5)
+    first = [0, 0, 47_000, 56_000, 56_000, 56_000, 56_000, 82_583, 82_583, 82_583]
+    others = [rng.randrange(1, 82_500) for _ in range(14)]
+    return [
+        {"messageId": f"m{number}", "to": "a@b.example", "sentAt": millis(start + timedelta(milliseconds=at))}
+        for number, at in enumerate([*first, *others])
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_few_times_in_order_by_chance_prove_nothing(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    rows = mails(seed)
+    tap = Tap(config={"infobip": {"api_key": "none", "base_url": "http://127.0.0.1:9", "page_size": LIMIT}})
+    account = tap.accounts["infobip"][0]
+    stream: Any = tap.streams["infobip_email_logs"]
+    stream = stream.for_account(account)
+
+    def send(request: Any, *_: object, **__: object) -> Reply:
+        since, until = parse(request.params["sentSince"]), parse(request.params["sentUntil"])
+        found = [row for row in rows if since < parse(row["sentAt"]) < until]
+        return Reply(200, {}, b"", {"results": found[:LIMIT]})
+
+    monkeypatch.setattr(account.client, "send", send)
+    memory = Memory({}, lambda: None)
+    waiting = [Reading(Window(NOW - timedelta(hours=6), NOW), memory)]
+    seen: set[str] = set()
+    while waiting:
+        reading = waiting.pop()
+        result = stream.read(reading)
+        outcomes = [result]
+        if isinstance(result, Split):
+            outcomes = list(result.outcomes.values())
+            waiting += [part for part in reading.parts(result.windows) if part.window not in result.outcomes]
+        for outcome in outcomes:
+            if isinstance(outcome, Outcome):
+                assert outcome.status == "complete"
+                seen |= {record["messageId"] for record in outcome.records}
+    assert seen == {row["messageId"] for row in rows}
