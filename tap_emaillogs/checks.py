@@ -193,6 +193,9 @@ def _provider_mistakes(provider: Provider, config: Mapping[str, Any], now: datet
         for check in (_label_mistakes, _text_mistakes):
             yield from (f"{path}.{key} {what}" for key, what in check(given))
         yield from (f"{path}.{key} {what}" for key, what in _required_mistakes(provider, settings))
+        for key, value in (settings.get("filters") or {}).items():
+            if value in ("", []):
+                yield f"{path}.filters.{key} is empty: give it a value, or leave it out to read everything"
         yield from (f"{path}.{key} {what}" for key, what in provider.checks(settings))
         yield from _order_mistakes(f"{path}.", settings.get("start_date"), config.get("end_date"))
         yield from _future_mistakes(f"{path}.", settings.get("start_date"), now)

@@ -244,10 +244,11 @@ class EventRow:
 def _told_apart(event: Record, counts: Counts) -> bool:
     """Number an event among its twins in other rows of the window; False: it was there already.
 
-    Where a vendor has a row per event, each row of a mail tells of the one time that the mail was queued.
+    Where a vendor has a row per event, each row of a mail tells of the one time that the mail was queued. Rows without
+    a reference of their mail do not show whether they are of one mail: each counts.
     """
     place = counts.place(bytes.fromhex(event["event_id"]))
-    if place and event["event_type"] == "queued":
+    if place and event["event_type"] == "queued" and event["provider_event_id"] is not None:
         return False
     if place:
         event["event_id"] = digest(event["event_id"].encode(), str(place).encode())

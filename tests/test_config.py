@@ -246,6 +246,10 @@ def test_a_sound_configuration_has_none() -> None:
             {"infobip": {"api_key": KEY, "base_url": "http://127.0.0.1.example"}},
             "infobip.base_url must begin with https",
         ),
+        (
+            {"smtp2go": {"api_key": KEY, "filters": {"search_recipient": ""}}},
+            "smtp2go.filters.search_recipient is empty",
+        ),
         ({"end_date": 20260101}, "end_date must be text, not a whole number"),
         ({"start_date": "2026-02-01", "end_date": "2026-01-31"}, "end_date must be after start_date"),
         ({"start_date": "2026-02-01", "end_date": "2026-02-01T00:00:00Z"}, "end_date must be after start_date"),

@@ -497,11 +497,22 @@ def test_a_status_nobody_knows_warns_once_in_each_run(box: Sandbox) -> None:
         assert "a@b" not in warning
 
 
-@every_vendor
+@pytest.mark.parametrize("vendor", ["smtp2go", "jetemail"])
 def test_a_row_without_a_status_is_unknown_too(vendor: str) -> None:
-    rows = {"smtp2go": {}, "jetemail": jetemail_row() | {"delivery_attempts": [{"date": 1}]}, "infobip": {"to": "a@b"}}
+    rows = {"smtp2go": {}, "jetemail": jetemail_row() | {"delivery_attempts": [{"date": 1}]}}
     (event,) = (event for event in events_of(vendor, rows[vendor]) if event["event_type"] != "queued")
     assert (event["event_type"], event["provider_event"]) == ("unknown", None)
+
+
+@pytest.mark.parametrize("status", [None, {}, {"groupName": None}, {"groupName": ""}, {"groupId": 77}])
+def test_a_row_that_will_show_its_status_later_leaves_nothing_behind(status: Any) -> None:
+    (event,) = events_of("infobip", {"to": "a@b", "status": status})
+    assert event["event_type"] == "queued"
+
+
+def test_a_status_group_is_known_by_its_number_too() -> None:
+    _, event = events_of("infobip", {"to": "a@b", "status": {"groupId": 3}})
+    assert event["event_type"] == "delivered"
 
 
 # --- documentation

@@ -13,7 +13,7 @@ from tap_emaillogs.client import KeyAuth
 from tap_emaillogs.provider import Provider
 from tap_emaillogs.providers.infobip.filters import FILTERS, mistakes
 from tap_emaillogs.providers.infobip.logs import EmailLogs
-from tap_emaillogs.providers.infobip.mapping import GROUPS, PERMANENT, events, missing_key
+from tap_emaillogs.providers.infobip.mapping import GROUPS, PERMANENT, events, remark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -89,7 +89,7 @@ class Infobip(Provider):
 
     def remark(self, stream: str, record: Record) -> str | None:  # noqa: ARG002 - the base's signature
         """Warn of rows that cannot be told apart for want of a key."""
-        return missing_key(record)
+        return remark(record)
 
 
 PROVIDER = Infobip()

@@ -49,6 +49,7 @@ PERMANENT = MappingTable(
     streams=("infobip_email_logs",),
     at="as above",
 )
+_NUMBERS: dict[Any, str] = {1: "PENDING", 2: "UNDELIVERABLE", 3: "DELIVERED", 4: "EXPIRED", 5: "REJECTED"}
 _WITH_REASON = frozenset({"bounced", "failed", "rejected"})
 _CODE_IN_NAME = re.compile(r"(?:^|_)(?:SMTP|EMAIL|EC)_([45][0-5]\d)(?:_([45])_([0-7])_(\d{1,3}))?(?:_|$)")
 """Error names are not a documented list; one counts as telling a code only where the code can be nothing else."""
@@ -69,7 +70,9 @@ def events(provider: str, stream: str, record: Record) -> Iterator[Record]:
         campaign=record["campaignReferenceId"] or record["bulkId"],
     )
     yield row.queued(TAKEN, at=record["sentAt"])
-    group = status.get("groupName")
+    group = _group(status)
+    if group is None:  # nothing is shown, and what is shown later must leave nothing behind
+        return
     meaning = GROUPS[group]
     if meaning.event_type == "queued":
         return
@@ -83,6 +86,19 @@ def events(provider: str, stream: str, record: Record) -> Iterator[Record]:
         at=record["doneAt"] or record["sentAt"],
         **explained,
     )
+
+
+def _group(status: Mapping[str, Any]) -> str | None:
+    """Return the name of a status's group, by its documented number where the name is left out; None: it shows none."""
+    name, number = status.get("groupName"), status.get("groupId")
+    return name if isinstance(name, str) and name.strip() else _NUMBERS.get(number)
+
+
+def remark(record: Record) -> str | None:
+    """Say what is missing in a row: a part of its key, or its status; None: nothing."""
+    if missing := missing_key(record):
+        return missing
+    return None if _group(record["status"] or {}) else "a row shows no status, which makes no event beside `queued`"
 
 
 def missing_key(record: Record) -> str | None:

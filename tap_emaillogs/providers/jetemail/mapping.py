@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs import addresses
 from tap_emaillogs.events import EventRow, MappingTable, Meaning
+from tap_emaillogs.records import NO_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -60,7 +61,7 @@ def events(provider: str, stream: str, record: Record) -> Iterator[Record]:
         stream,
         record,
         key=record["uid"],
-        message_id=record["message_id"] or record["uid"],
+        message_id=record["message_id"] or (None if record["uid"] == NO_KEY else record["uid"]),
         recipient=record["receiver"] or record["to_address"],
         sender=record["sender"] or record["from_address"],
         subject=record["subject"],
@@ -103,6 +104,11 @@ def remark(record: Record) -> str | None:
 
     An event made of it would have to go once the attempt comes.
     """
+    if record["uid"] == NO_KEY:
+        return (
+            "a row comes without a uid, which stands as `-` in the primary key: of such rows a target that upserts "
+            "keeps one"
+        )
     attempts, status = _attempts(record), record["delivery_status"]
     if any(not _is(attempt, "queued", "deferred") for attempt in attempts):
         return None

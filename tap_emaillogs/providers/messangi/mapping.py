@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs import smtp
 from tap_emaillogs.events import EventRow, MappingTable, Meaning
-from tap_emaillogs.providers.messangi.moments import dates_of, plain
+from tap_emaillogs.providers.messangi.moments import Dates, dates_of, plain
 from tap_emaillogs.providers.messangi.rows import REFERENCES, mail_key, row_of, zone_of_times
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def events_of(
         provider,
         stream,
         record,
-        key=mail_key(row, references, zone) or key,
+        key=mail_key(row, references, zone) or _lasting(columns, dates) or key,
         message_id=_first(columns, _MESSAGE),
         recipient=_first(columns, _RECIPIENT),
         sender=_first(columns, _SENDER),
@@ -126,6 +126,14 @@ def _columns(row: Mapping[str, Any]) -> dict[str, Any]:
 def _first(columns: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
     found = next((columns[name] for name in names if name in columns), None)
     return found if isinstance(found, str) or found is None else str(found)
+
+
+def _lasting(columns: Mapping[str, Any], dates: Dates) -> tuple[str | None, ...] | None:
+    """Return what never changes in a row without a reference; None: that is not enough to tell mails apart."""
+    recipient = _first(columns, _RECIPIENT)
+    if recipient is None or dates.message is None:
+        return None
+    return None, recipient, str(dates.message), _first(columns, _SENDER), _first(columns, _SUBJECT)
 
 
 def _is_email(row: Mapping[str, Any], asked: str) -> bool:

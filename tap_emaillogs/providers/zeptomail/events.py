@@ -127,21 +127,23 @@ def of_mail_log(record: Record, references: tuple[str, ...], zone: tzinfo) -> It
     receivers = _addresses(_text(first(cells, RECIPIENTS)))
     for receiver in receivers or (None,):
         name = addresses.canonical(receiver) if receiver else None
-        alone = len(receivers) <= 1
+        sender = _text(first(cells, _SENDERS))
+        # Without a reference, what never changes: its status must not be in the key of an event that stays.
+        lasting = (None, name, own_date, sender, record["subject"]) if name and own_date else None
         row = EventRow(
             "zeptomail",
             MAIL_LOGS,
             record,
-            key=(reference, name, own_date) if reference else (record["row_id"], None if alone else name),
+            key=(reference, name, own_date) if reference else lasting or (record["row_id"], name),
             message_id=record["message_id"],
             recipient=receiver,
-            sender=_text(first(cells, _SENDERS)),
+            sender=sender,
             subject=record["subject"],
             campaign=record["client_reference"],
         )
         yield row.queued(QUEUED, at=at)
         if status is not None and STATUSES[status].event_type != "queued":
-            own = {"status": status, "at": written} if reference else {"status": status}
+            own = {"status": status, "at": written}
             why = reason or _text(first(cells, _CATEGORIES))
             yield row.event(STATUSES, status, own=own, at=status_at, reason=why, **_answer(reason))
 
