@@ -201,15 +201,19 @@ class LogStream(RESTStream[Any]):
         if (last.capped and not counted) or self._ended_in_circles(attempt):
             return self._cut_off(reading, attempt, rows)
         if not self.row_key and attempt.pages > 1 and (shifted := seams.doubt(self, reading, attempt)):
-            if len(kept) == total:  # as many different rows as there are: none is a twin, and none is missing
-                return self.outcome(reading, list(kept.values()), total)
-            attempt.moved = attempt.moved or shifted
-            return self._parts(reading, attempt) or shifted
+            return self._parts(reading, attempt) or self._shifted(reading, attempt, kept, shifted)
         if total is None or len(rows) == total:
             return self.outcome(reading, rows, total)
         if self.row_key and len(kept) == total:
             return self.outcome(reading, list(kept.values()), total)
         return self._miscounted(reading, attempt, rows, total)
+
+    def _shifted(self, reading: Reading, attempt: Attempt, kept: Mapping[Any, Taken], why: str) -> Outcome | str:
+        """Judge pages that shift within a moment, which cannot be split."""
+        if len(kept) == attempt.total:  # as many different rows as there are: none came twice
+            return self.outcome(reading, list(kept.values()), attempt.total)
+        attempt.moved = attempt.moved or why
+        return why
 
     def _miscounted(
         self, reading: Reading, attempt: Attempt, rows: Sequence[Taken], total: int
