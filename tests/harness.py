@@ -345,7 +345,9 @@ def _result(
     checked: bool,
     cut: bool = False,
 ) -> Run:
-    whole, _, tail = stdout.decode().rpartition("\n")
+    lines, _, rest = stdout.rpartition(b"\n")
+    # A process that was killed may leave half a character at the end, and only there.
+    whole, tail = lines.decode(), rest.decode(errors="replace" if cut else "strict")
     if not checked:
         with contextlib.suppress(ValueError):
             return Run(status, stderr, [json.loads(line) for line in whole.split("\n") if line], config, tail, requests)
