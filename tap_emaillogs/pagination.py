@@ -141,8 +141,3 @@ class PagePaginator(PagePaginatorBase):
         if self._trust_short or page.more:
             super().repeated(page)
         self._finished = True
-
-    @property
-    def last_repeated(self) -> bool:
-        """Whether the last page only repeated the one before it, and so adds no rows."""
-        return self._finished and bool(self._last_rows)

@@ -78,11 +78,16 @@ class UndocumentedStream(LogStream):
         found = first(_plain(row), STATUS_DATES)
         return None if found is None else str(found)
 
+    @property
+    def reference_columns(self) -> tuple[str, ...]:
+        """The columns that may hold a reference: those of the setting `reference`, or else the likely ones."""
+        given = (self.account.settings.get("reference") or {}).get(self.name)
+        return tuple(map(snake_case, given)) if given else self.references
+
     def identity_of_row(self, row: Mapping[str, Any]) -> tuple[str, ...] | None:
         """Return what tells the row's mail and recipient from all others; None: no column does."""
-        given = (self.account.settings.get("reference") or {}).get(self.name)
         columns = _plain(row)
-        reference = first(columns, tuple(map(snake_case, given)) if given else self.references)
+        reference = first(columns, self.reference_columns)
         if reference is None:
             return None
         recipient, date = first(columns, RECIPIENTS), first(columns, self.own_dates)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.records import Record
 
-LOGS, REPORTS = STREAMS = ("messangi_message_logs", "messangi_message_reports")
+LOGS, _ = STREAMS = ("messangi_message_logs", "messangi_message_reports")
 TAKEN = Meaning("queued", "The vendor took the mail: one event per mail and recipient, whatever the status.")
 STATUSES = MappingTable(
     "`status`",

@@ -10,7 +10,6 @@ from tap_emaillogs.providers.messangi import mapping, windows
 from tap_emaillogs.providers.messangi.moments import dates_of, near_end
 from tap_emaillogs.providers.messangi.rows import OWN_DATES, REFERENCES, MailKey, dates_in, mail_key
 from tap_emaillogs.records import json_text
-from tap_emaillogs.tabular import snake_case
 from tap_emaillogs.undocumented import UndocumentedStream
 
 if TYPE_CHECKING:
@@ -43,12 +42,6 @@ class MessageRows(UndocumentedStream):
     def filters(self) -> dict[str, Any] | None:
         """Return the filters in force: the channel, and what `extra_params` adds."""
         return windows.filters(self.account.settings) or None
-
-    @property
-    def reference_columns(self) -> tuple[str, ...]:
-        """The columns that may hold a reference: those of the setting `reference`, or else the likely ones."""
-        given = (self.account.settings.get("reference") or {}).get(self.name)
-        return tuple(map(snake_case, given)) if given else self.references
 
     def identity_of_row(self, row: Mapping[str, Any]) -> MailKey | None:
         """Return the mail that the row tells of; None: it does not say."""

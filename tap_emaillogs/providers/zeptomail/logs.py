@@ -92,8 +92,7 @@ class MailLogs(Export):
 
     def events(self, record: Record) -> Iterator[Record]:
         """Derive events by the account's zone and by the columns that the setting `reference` names."""
-        given = (self.account.settings.get("reference") or {}).get(self.name)
-        return events.of_mail_log(record, tuple(map(snake_case, given)) if given else self.references, self.zone)
+        return events.of_mail_log(record, self.reference_columns, self.zone)
 
 
 class ActivityLogs(Export):
