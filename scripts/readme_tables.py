@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.events import EmailEvents
-from tap_emaillogs.ledger import SyncWindows
+from tap_emaillogs.config.schema import COMMON, PRIVACY, TOP
+from tap_emaillogs.engine.ledger import SyncWindows
 from tap_emaillogs.providers import PROVIDERS
-from tap_emaillogs.settings import COMMON, PRIVACY, TOP
+from tap_emaillogs.streams.events import EmailEvents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,21 +10,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_emaillogs import accounts, checks, cli, state
-from tap_emaillogs import config as configuration
-from tap_emaillogs.clock import Clock, Stopped
-from tap_emaillogs.emit import LineWriter
-from tap_emaillogs.endpoint import Consumer, Endpoint, as_it_is
-from tap_emaillogs.events import EmailEvents
-from tap_emaillogs.ledger import SyncWindows
-from tap_emaillogs.privacy import Privacy
+from tap_emaillogs import cli
+from tap_emaillogs.config import accounts, checks
+from tap_emaillogs.config import load as configuration
+from tap_emaillogs.config.schema import config_schema
+from tap_emaillogs.engine import state
+from tap_emaillogs.engine.endpoint import Consumer, Endpoint, as_it_is
+from tap_emaillogs.engine.engine import Delivery, Engine
+from tap_emaillogs.engine.ledger import SyncWindows
+from tap_emaillogs.engine.run import Run
+from tap_emaillogs.engine.state import Bookmark, EndpointState
+from tap_emaillogs.http.clock import Clock, Stopped
+from tap_emaillogs.http.redaction import RedactingFilter, Redactor
+from tap_emaillogs.privacy.plan import Privacy
 from tap_emaillogs.providers import PROVIDERS
-from tap_emaillogs.redaction import RedactingFilter, Redactor
-from tap_emaillogs.run import Run
-from tap_emaillogs.settings import config_schema
-from tap_emaillogs.state import Bookmark, EndpointState
-from tap_emaillogs.stream import LogStream
-from tap_emaillogs.sync import Delivery, Engine
+from tap_emaillogs.streams.base import LogStream
+from tap_emaillogs.streams.events import EmailEvents
+from tap_emaillogs.streams.output import LineWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
     from singer_sdk.helpers.types import Context
 
-    from tap_emaillogs.provider import Account, Provider
-    from tap_emaillogs.records import Record
+    from tap_emaillogs.streams.provider import Account, Provider
+    from tap_emaillogs.streams.records import Record
 
 
 class TapEmailLogs(Tap):

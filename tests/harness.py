@@ -36,10 +36,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jsonschema import Draft7Validator
 
-from tap_emaillogs import timestamps
-from tap_emaillogs.clock import Clock, Stopped
+from tap_emaillogs.engine.windows import Window, subtract, union
+from tap_emaillogs.formats import timestamps
+from tap_emaillogs.http.clock import Clock, Stopped
 from tap_emaillogs.tap import TapEmailLogs
-from tap_emaillogs.windows import Window, subtract, union
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import catalog, config_of, run, upserted
 from messangi_checks import REPORTS as STREAM
-from tap_emaillogs import timestamps
+from tap_emaillogs.formats import timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import LEDGER, NOW, config_of, run
+from tap_emaillogs.formats.timestamps import millis
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.tap import TapEmailLogs
-from tap_emaillogs.timestamps import millis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

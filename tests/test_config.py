@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_emaillogs.checks import mistakes, shape_mistakes
-from tap_emaillogs.config import account_settings, coerced, from_environment, kind_of, merged, nested, secrets
+from tap_emaillogs.config.checks import mistakes, shape_mistakes
+from tap_emaillogs.config.load import account_settings, coerced, from_environment, kind_of, merged, nested, secrets
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.tap import TapEmailLogs
 

@@ -33,7 +33,7 @@ from harness import (
     upserted,
     window,
 )
-from tap_emaillogs.timestamps import millis, parse
+from tap_emaillogs.formats.timestamps import millis, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

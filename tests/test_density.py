@@ -15,20 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import NOW, Ticking
-from tap_emaillogs import timestamps
-from tap_emaillogs.client import ApiClient, Reply
-from tap_emaillogs.density import Density, cut, estimate, seen_region
-from tap_emaillogs.sync import Delivery, Engine
+from tap_emaillogs.engine.density import Density, cut, estimate, seen_region
+from tap_emaillogs.engine.engine import Delivery, Engine
+from tap_emaillogs.engine.windows import Window
+from tap_emaillogs.formats import timestamps
+from tap_emaillogs.formats.timestamps import MILLISECOND, SECOND
+from tap_emaillogs.http.client import ApiClient, Reply
 from tap_emaillogs.tap import TapEmailLogs
-from tap_emaillogs.timestamps import MILLISECOND, SECOND
-from tap_emaillogs.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from singer_sdk.streams.rest import HTTPRequest
 
-    from tap_emaillogs.client import Meter
+    from tap_emaillogs.http.client import Meter
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Order = "newest", "oldest", "shuffled"

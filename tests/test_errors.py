@@ -9,8 +9,8 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_emaillogs import errors
-from tap_emaillogs.errors import Action, ReadError, rule_for_exception, rule_for_status
+from tap_emaillogs.http import errors
+from tap_emaillogs.http.errors import Action, ReadError, rule_for_exception, rule_for_status
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520, 599])

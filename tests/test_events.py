@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from harness import NOW, STREAMS, VENDORS, Run, Ticking, asked, catalog, command, config_of, run, upserted
 from sandbox.infobip_data import Status
-from tap_emaillogs import addresses, smtp
-from tap_emaillogs.events import BounceClass, EventRow, EventType, MappingTable, Meaning, RejectReason
+from tap_emaillogs.formats import addresses, smtp
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.providers.infobip import GROUPS, PERMANENT
 from tap_emaillogs.providers.jetemail import ATTEMPTS, READING
 from tap_emaillogs.providers.smtp2go import EVENTS as SMTP2GO
-from tap_emaillogs.records import Normaliser
-from tap_emaillogs.stream import SCHEMAS
+from tap_emaillogs.streams.base import SCHEMAS
+from tap_emaillogs.streams.events import BounceClass, EventRow, EventType, MappingTable, Meaning, RejectReason
+from tap_emaillogs.streams.records import Normaliser
 
 if TYPE_CHECKING:
     import random

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from harness import STREAMS, assert_rows, canonical, config_of, rows_of, run, upserted
-from tap_emaillogs.checks import mistakes
+from tap_emaillogs.config.checks import mistakes
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.tap import TapEmailLogs
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from harness import NOW, Ticking
-from tap_emaillogs.client import Reply
-from tap_emaillogs.reading import Memory, Outcome, Reading, Split
+from tap_emaillogs.engine.reading import Memory, Outcome, Reading, Split
+from tap_emaillogs.engine.windows import Window
+from tap_emaillogs.formats.timestamps import millis, parse
+from tap_emaillogs.http.client import Reply
 from tap_emaillogs.tap import TapEmailLogs
-from tap_emaillogs.timestamps import millis, parse
-from tap_emaillogs.windows import Window
 
 LIMIT = 10
 

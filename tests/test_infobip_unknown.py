@@ -27,7 +27,7 @@ from harness import (
 )
 from sandbox.base import Life
 from sandbox.infobip_data import PENDING, STEPS
-from tap_emaillogs import addresses, timestamps
+from tap_emaillogs.formats import addresses, timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,9 +26,9 @@ from harness import (
     rows_of,
     run,
 )
-from tap_emaillogs.errors import PagingLoop
-from tap_emaillogs.pagination import Page
+from tap_emaillogs.http.errors import PagingLoop
 from tap_emaillogs.providers.jetemail.paging import AnchoredPaginator
+from tap_emaillogs.streams.paginators import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable

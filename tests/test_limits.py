@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import Ticking
-from tap_emaillogs.clock import Clock, Stopped
-from tap_emaillogs.limits import Budget
+from tap_emaillogs.http.budget import Budget
+from tap_emaillogs.http.clock import Clock, Stopped
 
 
 def starts(budget: Budget, clock: Ticking, count: int) -> list[float]:

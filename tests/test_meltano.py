@@ -18,7 +18,7 @@ import pytest
 from harness import Run, command
 from postgres import ABSENT, server
 from sandbox.server import Sandbox
-from tap_emaillogs import timestamps
+from tap_emaillogs.formats import timestamps
 
 ROOT = Path(__file__).resolve().parent.parent
 MELTANO = os.environ.get("MELTANO_BIN")

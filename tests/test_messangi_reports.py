@@ -15,7 +15,7 @@ from harness import NOW, Ticking, assert_tiles, catalog, command, config_of, run
 from messangi_edges import onto_edges
 from messangi_mails import World, assert_whole, notes
 from sandbox.mail import Mailbox
-from tap_emaillogs import timestamps
+from tap_emaillogs.formats import timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

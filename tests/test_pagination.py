@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_emaillogs.errors import PagingLoop
-from tap_emaillogs.pagination import (
+from tap_emaillogs.http.errors import PagingLoop
+from tap_emaillogs.streams.paginators import (
     ContinueTokenPaginator,
     OffsetPaginator,
     Page,

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from tap_emaillogs.clock import Stopped
-from tap_emaillogs.pool import Pool
+from tap_emaillogs.engine.pool import Pool
+from tap_emaillogs.http.clock import Stopped
 
 
 def readers() -> int:

@@ -16,11 +16,11 @@ import sandbox.messangi_data
 import sandbox.smtp2go_data
 import sandbox.zeptomail_files
 from harness import STREAMS, VENDORS, Run, config_of, run, upserted
-from tap_emaillogs import addresses
-from tap_emaillogs.hiding import RECIPIENTS
-from tap_emaillogs.privacy import Privacy
+from tap_emaillogs.formats import addresses
+from tap_emaillogs.privacy.hiding import RECIPIENTS
+from tap_emaillogs.privacy.plan import Privacy
 from tap_emaillogs.providers import PROVIDERS
-from tap_emaillogs.stream import SCHEMAS
+from tap_emaillogs.streams.base import SCHEMAS
 from tap_emaillogs.tap import TapEmailLogs
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import NOW
-from tap_emaillogs.reading import Memory, Reading
-from tap_emaillogs.windows import Window, equal_parts
+from tap_emaillogs.engine.reading import Memory, Reading
+from tap_emaillogs.engine.windows import Window, equal_parts
 
 SECOND = timedelta(seconds=1)
 

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import NOW, Ticking
-from tap_emaillogs.client import Reply, decode
-from tap_emaillogs.reading import Memory, Reading
-from tap_emaillogs.records import (
+from tap_emaillogs.engine.reading import Memory, Reading
+from tap_emaillogs.engine.windows import Window
+from tap_emaillogs.formats.timestamps import SECOND
+from tap_emaillogs.http.client import Reply, decode
+from tap_emaillogs.streams.records import (
     Normaliser,
     canonical,
     digest,
@@ -21,8 +23,6 @@ from tap_emaillogs.records import (
     without_nul,
 )
 from tap_emaillogs.tap import TapEmailLogs
-from tap_emaillogs.timestamps import SECOND
-from tap_emaillogs.windows import Window
 
 SCHEMA: dict[str, Any] = {
     "properties": {

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_emaillogs.redaction import RedactingFilter, Redactor
+from tap_emaillogs.http.redaction import RedactingFilter, Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import NOW, STREAMS, VENDORS, Ticking, config_of, limit, run
-from tap_emaillogs.timestamps import millis
+from tap_emaillogs.formats.timestamps import millis
 
 if TYPE_CHECKING:
     from collections.abc import Callable

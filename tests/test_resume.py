@@ -35,7 +35,7 @@ from harness import (
     upserted,
     window,
 )
-from tap_emaillogs.timestamps import parse
+from tap_emaillogs.formats.timestamps import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -28,7 +28,7 @@ from harness import (
     window,
 )
 from sandbox.smtp2go_pages import Pages
-from tap_emaillogs.timestamps import seconds
+from tap_emaillogs.formats.timestamps import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,7 +159,7 @@ def test_a_full_page_is_whole_when_its_total_says_so(play: Play, total: str, req
 def test_without_totals_a_large_history_is_read_in_windows_that_memory_can_hold(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tap_emaillogs.stream.LogStream.rows_per_window", 300)
+    monkeypatch.setattr("tap_emaillogs.streams.base.LogStream.rows_per_window", 300)
     for order in ORDERS:
         options = {"total": "absent", "order": order}
         box = play(vendors=["smtp2go"], size=4990, options={"smtp2go": options})

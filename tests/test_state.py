@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import NOW, Ticking
-from tap_emaillogs.state import Bookmark, EndpointState, StateError, check
+from tap_emaillogs.engine.state import Bookmark, EndpointState, StateError, check
+from tap_emaillogs.engine.windows import Policy, Window, subtract
 from tap_emaillogs.tap import TapEmailLogs
-from tap_emaillogs.windows import Policy, Window, subtract
 
 STREAM, ACCOUNT = "smtp2go_activity", {"account": "default"}
 ENDPOINT = {"provider": "smtp2go", "account": "default", "stream": STREAM}

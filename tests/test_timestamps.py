@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_emaillogs.timestamps import (
+from tap_emaillogs.formats.timestamps import (
     EPOCH,
     MILLISECOND,
     SECOND,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_emaillogs.twins import Counts, Ranks
+from tap_emaillogs.streams.twins import Counts, Ranks
 
 ROWS = st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c"]), st.sampled_from([b"", b"1", b"2", b"3"])), max_size=40)
 

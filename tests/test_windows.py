@@ -10,9 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tap_emaillogs.pace import Pace
-from tap_emaillogs.timestamps import EPOCH, MILLISECOND, SECOND, floor
-from tap_emaillogs.windows import (
+from tap_emaillogs.engine.pace import Pace
+from tap_emaillogs.engine.windows import (
     Need,
     Policy,
     Progress,
@@ -25,6 +24,7 @@ from tap_emaillogs.windows import (
     tile,
     union,
 )
+from tap_emaillogs.formats.timestamps import EPOCH, MILLISECOND, SECOND, floor
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import NOW, Ticking, catalog, command, run, upserted
-from tap_emaillogs import dates
-from tap_emaillogs.clock import Clock
+from tap_emaillogs.formats import dates
+from tap_emaillogs.http.clock import Clock
 from zeptomail_runs import EXPORTS, NAME, asked, assert_all_rows, player, settings, tokens
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import catalog, run, upserted
-from tap_emaillogs import dates
+from tap_emaillogs.formats import dates
 from zeptomail_runs import NAME, asked, player, settings
 
 if TYPE_CHECKING:

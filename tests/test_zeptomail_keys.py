@@ -11,7 +11,7 @@ from tap_emaillogs.tap import TapEmailLogs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tap_emaillogs.undocumented import UndocumentedStream
+    from tap_emaillogs.streams.undocumented import UndocumentedStream
 
 LOGS, ACTIVITY, SUPPRESSED = "zeptomail_mail_logs", "zeptomail_activity_logs", "zeptomail_suppression_list"
 AT = "19 Jul 2025 09:00 AM"

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from harness import Run, Ticking, catalog, config_of, run, upserted
-from tap_emaillogs.tabular import column_names
+from tap_emaillogs.files.tables import column_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tap_emaillogs.providers import infobip, jetemail, messangi, smtp2go, zeptomail
 
 if TYPE_CHECKING:
-    from tap_emaillogs.provider import Provider
+    from tap_emaillogs.streams.provider import Provider
 
 PROVIDERS: tuple[Provider, ...] = (
     smtp2go.PROVIDER,

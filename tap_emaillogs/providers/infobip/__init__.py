@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 
-from tap_emaillogs.client import KeyAuth
-from tap_emaillogs.provider import Provider
+from tap_emaillogs.http.client import KeyAuth
 from tap_emaillogs.providers.infobip.filters import FILTERS, mistakes
 from tap_emaillogs.providers.infobip.logs import EmailLogs
 from tap_emaillogs.providers.infobip.mapping import GROUPS, PERMANENT, events, remark
+from tap_emaillogs.streams.provider import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tap_emaillogs.client import Auth
-    from tap_emaillogs.records import Record
+    from tap_emaillogs.http.client import Auth
+    from tap_emaillogs.streams.records import Record
 
 _SCHEMES = ("app ", "basic ", "ibsso ", "bearer ")
 

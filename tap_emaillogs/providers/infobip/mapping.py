@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs import smtp
-from tap_emaillogs.events import EventRow, MappingTable, Meaning
-from tap_emaillogs.records import NO_KEY
+from tap_emaillogs.formats import smtp
+from tap_emaillogs.streams.events import EventRow, MappingTable, Meaning
+from tap_emaillogs.streams.records import NO_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tap_emaillogs.records import Record
+    from tap_emaillogs.streams.records import Record
 
 TAKEN = Meaning("queued", "The vendor took the mail, at `sentAt`: one event per row, whatever its status is.")
 GROUPS = MappingTable(

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 
-from tap_emaillogs.client import KeyAuth
-from tap_emaillogs.provider import Provider
+from tap_emaillogs.http.client import KeyAuth
 from tap_emaillogs.providers.jetemail.filters import FILTERS
 from tap_emaillogs.providers.jetemail.logs import OutboundLogs
 from tap_emaillogs.providers.jetemail.mapping import ATTEMPTS, READING, events, remark
+from tap_emaillogs.streams.provider import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tap_emaillogs.client import Auth
-    from tap_emaillogs.records import Record
+    from tap_emaillogs.http.client import Auth
+    from tap_emaillogs.streams.records import Record
 
 __all__ = ["ATTEMPTS", "PROVIDER", "READING"]
 

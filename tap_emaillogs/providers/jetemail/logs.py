@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.errors import Misunderstood
-from tap_emaillogs.pagination import Page
+from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers.jetemail.paging import AnchoredPaginator, Motion, Place
-from tap_emaillogs.stream import LogStream
+from tap_emaillogs.streams.base import LogStream
+from tap_emaillogs.streams.paginators import Page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

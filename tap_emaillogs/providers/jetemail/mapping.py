@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs import addresses
-from tap_emaillogs.events import EventRow, MappingTable, Meaning
-from tap_emaillogs.records import NO_KEY
+from tap_emaillogs.formats import addresses
+from tap_emaillogs.streams.events import EventRow, MappingTable, Meaning
+from tap_emaillogs.streams.records import NO_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tap_emaillogs.records import Record
+    from tap_emaillogs.streams.records import Record
 
 _STREAM = "jetemail_outbound_logs"
 _TAKEN = Meaning(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_emaillogs.errors import PagingLoop
-from tap_emaillogs.pagination import PagePaginatorBase
+from tap_emaillogs.http.errors import PagingLoop
+from tap_emaillogs.streams.paginators import PagePaginatorBase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_emaillogs.pagination import Page
+    from tap_emaillogs.streams.paginators import Page
 
 _SMALLEST = 12
 """Smaller pages have no room for rows of the page before."""

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_emaillogs.client import KeyAuth
-from tap_emaillogs.provider import Provider
+from tap_emaillogs.http.client import KeyAuth
 from tap_emaillogs.providers.messangi import answers
 from tap_emaillogs.providers.messangi.login import LoginAuth
 from tap_emaillogs.providers.messangi.logs import MessageLogs
 from tap_emaillogs.providers.messangi.mapping import STATUSES, events_of, remark_on
 from tap_emaillogs.providers.messangi.reports import MessageReports
 from tap_emaillogs.providers.messangi.settings import DEFAULTS, SETTINGS, mistakes
+from tap_emaillogs.streams.provider import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from singer_sdk import typing as th
 
-    from tap_emaillogs.client import Auth
-    from tap_emaillogs.records import Record
-    from tap_emaillogs.stream import LogStream
+    from tap_emaillogs.http.client import Auth
+    from tap_emaillogs.streams.base import LogStream
+    from tap_emaillogs.streams.records import Record
 
 
 class Messangi(Provider):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.errors import Misunderstood
+from tap_emaillogs.http.errors import Misunderstood
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

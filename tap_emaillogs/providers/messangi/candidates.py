@@ -11,12 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.archives import BrokenFile
+from tap_emaillogs.files.archives import BrokenFile
+from tap_emaillogs.files.tables import Table, open_table
 from tap_emaillogs.providers.messangi.mapping import COLUMNS, WHOSE
 from tap_emaillogs.providers.messangi.moments import MESSAGE_DATES, STATUS_DATES, dates_of, plain
 from tap_emaillogs.providers.messangi.settings import zone_of
 from tap_emaillogs.providers.messangi.windows import MARGIN
-from tap_emaillogs.tabular import Table, open_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

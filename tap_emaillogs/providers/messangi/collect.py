@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
-    from tap_emaillogs.archives import BrokenFile
+    from tap_emaillogs.files.archives import BrokenFile
+    from tap_emaillogs.files.tables import Table
     from tap_emaillogs.providers.messangi.mails import Mail
     from tap_emaillogs.providers.messangi.pending import Pending, Requests
-    from tap_emaillogs.tabular import Table
 
 _SKEW = timedelta(minutes=5)
 """So far the clocks of here and of the mail's sender may differ."""

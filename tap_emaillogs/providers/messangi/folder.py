@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.errors import ReadError
+from tap_emaillogs.http.errors import ReadError
 from tap_emaillogs.providers.messangi import mails
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.streams.rest import HTTPRequest
 
-from tap_emaillogs.client import decode
-from tap_emaillogs.errors import Misunderstood, ReadError, VendorError
+from tap_emaillogs.http.client import decode
+from tap_emaillogs.http.errors import Misunderstood, ReadError, VendorError
 from tap_emaillogs.providers.messangi.answers import error_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_emaillogs.client import ApiClient, Meter, Reply
+    from tap_emaillogs.http.client import ApiClient, Meter, Reply
 
 PATH = "/kingslanding/login"
 _HINT = "check messangi.username and messangi.password, or give an api_key instead"

@@ -10,16 +10,16 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from tap_emaillogs.attempt import Taken
-from tap_emaillogs.client import Reply
-from tap_emaillogs.density import cut, estimate
-from tap_emaillogs.errors import PagingLoop, ReadError, VendorError
-from tap_emaillogs.pagination import Page, PagePaginator
+from tap_emaillogs.engine.attempt import Taken
+from tap_emaillogs.engine.density import cut, estimate
+from tap_emaillogs.engine.reading import Split
+from tap_emaillogs.http.client import Reply
+from tap_emaillogs.http.errors import PagingLoop, ReadError, VendorError
 from tap_emaillogs.providers.messangi import answers, windows
 from tap_emaillogs.providers.messangi.moments import belongs, dates_of
 from tap_emaillogs.providers.messangi.streams import MessageRows
-from tap_emaillogs.reading import Split
-from tap_emaillogs.records import json_text
+from tap_emaillogs.streams.paginators import Page, PagePaginator
+from tap_emaillogs.streams.records import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
-    from tap_emaillogs.attempt import Attempt
-    from tap_emaillogs.client import Meter
-    from tap_emaillogs.provider import Account
-    from tap_emaillogs.reading import Outcome, Reading
-    from tap_emaillogs.windows import Window
+    from tap_emaillogs.engine.attempt import Attempt
+    from tap_emaillogs.engine.reading import Outcome, Reading
+    from tap_emaillogs.engine.windows import Window
+    from tap_emaillogs.http.client import Meter
+    from tap_emaillogs.streams.provider import Account
 
 _SMALLEST_CAP = 10
 """No server caps its pages at fewer rows."""

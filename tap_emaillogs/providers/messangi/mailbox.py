@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from imap_tools import AND, BaseMailBox, MailBox, MailBoxStartTls, MailBoxUnencrypted
 from imap_tools.errors import ImapToolsError, MailboxFolderSelectError
 
-from tap_emaillogs.errors import ReadError, Unreachable
+from tap_emaillogs.http.errors import ReadError, Unreachable
 from tap_emaillogs.providers.messangi import mails
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tap_emaillogs.clock import Clock
+    from tap_emaillogs.http.clock import Clock
     from tap_emaillogs.providers.messangi.mails import Mail
 
 _TIMEOUT = 60.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from imap_tools import MailMessage
 
-from tap_emaillogs.records import digest
+from tap_emaillogs.streams.records import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

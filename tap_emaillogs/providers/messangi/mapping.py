@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs import smtp
-from tap_emaillogs.events import EventRow, MappingTable, Meaning
+from tap_emaillogs.formats import smtp
 from tap_emaillogs.providers.messangi.moments import Dates, dates_of, plain
 from tap_emaillogs.providers.messangi.rows import REFERENCES, mail_key, row_of, zone_of_times
+from tap_emaillogs.streams.events import EventRow, MappingTable, Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tap_emaillogs.records import Record
+    from tap_emaillogs.streams.records import Record
 
 LOGS, _ = STREAMS = ("messangi_message_logs", "messangi_message_reports")
 TAKEN = Meaning("queued", "The vendor took the mail: one event per mail and recipient, whatever the status.")

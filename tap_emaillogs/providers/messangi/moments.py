@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_emaillogs import dates, timestamps
+from tap_emaillogs.formats import dates, timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tap_emaillogs.windows import Window
+    from tap_emaillogs.engine.windows import Window
 
 MESSAGE_DATES = (
     *("date", "messagedate", "sentdate", "datesent", "senddate", "sentat", "senttime", "datetime", "timestamp"),

@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs import timestamps
-from tap_emaillogs.clock import Stopped
-from tap_emaillogs.errors import ReadError
-from tap_emaillogs.windows import Window
+from tap_emaillogs.engine.windows import Window
+from tap_emaillogs.formats import timestamps
+from tap_emaillogs.http.clock import Stopped
+from tap_emaillogs.http.errors import ReadError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_emaillogs.clock import Clock
-    from tap_emaillogs.reading import Memory
+    from tap_emaillogs.engine.reading import Memory
+    from tap_emaillogs.http.clock import Clock
 
 LIFE = timedelta(days=3)
 """A report that has not come by then never comes."""

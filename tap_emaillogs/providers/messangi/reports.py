@@ -9,9 +9,11 @@ import copy
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from tap_emaillogs import timestamps
-from tap_emaillogs.archives import BrokenFile
-from tap_emaillogs.errors import ReadError, VendorError
+from tap_emaillogs.engine.reading import Outcome, Split
+from tap_emaillogs.files.archives import BrokenFile
+from tap_emaillogs.files.tables import snake_case
+from tap_emaillogs.formats import timestamps
+from tap_emaillogs.http.errors import ReadError, VendorError
 from tap_emaillogs.providers.messangi import answers, candidates, windows
 from tap_emaillogs.providers.messangi.collect import Collector
 from tap_emaillogs.providers.messangi.folder import Folder
@@ -21,18 +23,16 @@ from tap_emaillogs.providers.messangi.moments import belongs, dates_of
 from tap_emaillogs.providers.messangi.pending import CONFIRMATION, LIFE, Pending, Requests
 from tap_emaillogs.providers.messangi.settings import WAIT_MINUTES, body_keys, zone_of, zone_text
 from tap_emaillogs.providers.messangi.streams import MessageRows
-from tap_emaillogs.reading import Outcome, Split
-from tap_emaillogs.records import digest, json_text
-from tap_emaillogs.tabular import snake_case
+from tap_emaillogs.streams.records import digest, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import tzinfo
 
-    from tap_emaillogs.provider import Account
+    from tap_emaillogs.engine.reading import Memory, Reading
+    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.providers.messangi.collect import Look, Report, Source
-    from tap_emaillogs.reading import Memory, Reading
-    from tap_emaillogs.windows import Window
+    from tap_emaillogs.streams.provider import Account
 
     _Rows = Callable[[], Iterable[Mapping[str, Any]]]
     """Returns the same rows whenever it is called."""

@@ -9,16 +9,16 @@ import json
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_emaillogs import timestamps
+from tap_emaillogs.files.tables import snake_case
+from tap_emaillogs.formats import timestamps
 from tap_emaillogs.providers.messangi.moments import Dates, dates_of, read
-from tap_emaillogs.records import EXTRA
-from tap_emaillogs.tabular import snake_case
-from tap_emaillogs.undocumented import RECIPIENTS, first
+from tap_emaillogs.streams.records import EXTRA
+from tap_emaillogs.streams.undocumented import RECIPIENTS, first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_emaillogs.records import Record
+    from tap_emaillogs.streams.records import Record
 
 REFERENCES = ("message_id", "id", "transaction_id", "external_id")
 OWN_DATES = ("date",)

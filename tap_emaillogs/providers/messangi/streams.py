@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_emaillogs import timestamps
+from tap_emaillogs.formats import timestamps
 from tap_emaillogs.providers.messangi import mapping, windows
 from tap_emaillogs.providers.messangi.moments import dates_of, near_end
 from tap_emaillogs.providers.messangi.rows import OWN_DATES, REFERENCES, MailKey, dates_in, mail_key
-from tap_emaillogs.records import json_text
-from tap_emaillogs.undocumented import UndocumentedStream
+from tap_emaillogs.streams.records import json_text
+from tap_emaillogs.streams.undocumented import UndocumentedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tap_emaillogs.records import Record
-    from tap_emaillogs.windows import Window
+    from tap_emaillogs.engine.windows import Window
+    from tap_emaillogs.streams.records import Record
 
 
 class MessageRows(UndocumentedStream):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs import timestamps
-from tap_emaillogs.reading import Outcome, Split
-from tap_emaillogs.windows import equal_parts
+from tap_emaillogs.engine.reading import Outcome, Split
+from tap_emaillogs.engine.windows import equal_parts
+from tap_emaillogs.formats import timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_emaillogs.reading import Reading
-    from tap_emaillogs.windows import Window
+    from tap_emaillogs.engine.reading import Reading
+    from tap_emaillogs.engine.windows import Window
 
 LONGEST = timedelta(days=92)
 """What the vendor answers at most; beyond it: "The date range exceeds the allowed limit: 92"."""

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 
-from tap_emaillogs.client import KeyAuth
-from tap_emaillogs.provider import Provider
+from tap_emaillogs.http.client import KeyAuth
 from tap_emaillogs.providers.smtp2go.activity import Activity, error_message
 from tap_emaillogs.providers.smtp2go.mapping import EVENT_TYPES, EVENTS, events
+from tap_emaillogs.streams.provider import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tap_emaillogs.client import Auth
-    from tap_emaillogs.records import Record
+    from tap_emaillogs.http.client import Auth
+    from tap_emaillogs.streams.records import Record
 
 _REGIONS = ["us", "eu", "au"]
 

@@ -6,15 +6,15 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_emaillogs import timestamps
-from tap_emaillogs.errors import Misunderstood
-from tap_emaillogs.pagination import ContinueTokenPaginator, Page
-from tap_emaillogs.stream import LogStream
+from tap_emaillogs.formats import timestamps
+from tap_emaillogs.http.errors import Misunderstood
+from tap_emaillogs.streams.base import LogStream
+from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page
 
 if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
-    from tap_emaillogs.reading import Reading, Split
+    from tap_emaillogs.engine.reading import Reading, Split
 
 _FORMER_MOST = 100
 """The largest `limit` by an older page of the vendor: so many rows may be a cut answer too."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs import addresses
-from tap_emaillogs.events import EventRow, MappingTable, Meaning
+from tap_emaillogs.formats import addresses
+from tap_emaillogs.streams.events import EventRow, MappingTable, Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tap_emaillogs.records import Record
+    from tap_emaillogs.streams.records import Record
 
 EVENTS = MappingTable(
     "`event`",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.errors import VendorError
+from tap_emaillogs.http.errors import VendorError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,16 +12,16 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs import dates
-from tap_emaillogs.jobboard import JobFailed
+from tap_emaillogs.files.jobboard import JobFailed
+from tap_emaillogs.files.tables import snake_case
+from tap_emaillogs.formats import dates
 from tap_emaillogs.providers.zeptomail import dateform
-from tap_emaillogs.tabular import snake_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import tzinfo
 
-    from tap_emaillogs.windows import Window
+    from tap_emaillogs.engine.windows import Window
 
 EDGES = ("date_from", "date_to")
 _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)

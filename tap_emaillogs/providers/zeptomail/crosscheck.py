@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from tap_emaillogs import timestamps
+from tap_emaillogs.formats import timestamps
 from tap_emaillogs.providers.zeptomail.events import STATUSES
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from tap_emaillogs.client import ApiClient
-    from tap_emaillogs.provider import Account
-    from tap_emaillogs.windows import Window
+    from tap_emaillogs.engine.windows import Window
+    from tap_emaillogs.http.client import ApiClient
+    from tap_emaillogs.streams.provider import Account
 
 FLAGS = {
     "is_delivered": ("delivered", None),

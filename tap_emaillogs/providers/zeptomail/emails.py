@@ -12,25 +12,25 @@ from urllib.parse import quote
 
 from singer_sdk.streams.rest import HTTPRequest
 
-from tap_emaillogs import dates
-from tap_emaillogs.density import cut, estimate
-from tap_emaillogs.errors import Misunderstood, VendorError
-from tap_emaillogs.pagination import OffsetPaginator, Page
+from tap_emaillogs.engine.density import cut, estimate
+from tap_emaillogs.engine.reading import Split
+from tap_emaillogs.formats import dates
+from tap_emaillogs.http.errors import Misunderstood, VendorError
 from tap_emaillogs.providers.zeptomail import dateform, settings
 from tap_emaillogs.providers.zeptomail.access import explained
 from tap_emaillogs.providers.zeptomail.answers import Question
 from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck, flag_of
-from tap_emaillogs.reading import Split
-from tap_emaillogs.stream import LogStream
+from tap_emaillogs.streams.base import LogStream
+from tap_emaillogs.streams.paginators import OffsetPaginator, Page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from singer_sdk.streams.rest import PageContext
 
-    from tap_emaillogs.client import Meter
-    from tap_emaillogs.provider import Account
-    from tap_emaillogs.reading import Outcome, Reading
+    from tap_emaillogs.engine.reading import Outcome, Reading
+    from tap_emaillogs.http.client import Meter
+    from tap_emaillogs.streams.provider import Account
 
 _SCOPE = "Zeptomail.email.READ (or Zeptomail.email.ALL)"
 _MINUTE = timedelta(minutes=1)

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_emaillogs import addresses, dates, smtp
-from tap_emaillogs.events import EventRow, MappingTable, Meaning
-from tap_emaillogs.records import NO_KEY
-from tap_emaillogs.undocumented import RECIPIENTS, first
+from tap_emaillogs.formats import addresses, dates, smtp
+from tap_emaillogs.streams.events import EventRow, MappingTable, Meaning
+from tap_emaillogs.streams.records import NO_KEY
+from tap_emaillogs.streams.undocumented import RECIPIENTS, first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import tzinfo
 
-    from tap_emaillogs.records import Record
+    from tap_emaillogs.streams.records import Record
 
 MAIL_LOGS, EMAILS = "zeptomail_mail_logs", "zeptomail_emails"
 REFERENCES = ("email_reference", "message_id", "request_id")

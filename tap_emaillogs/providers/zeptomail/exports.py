@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.streams.rest import HTTPRequest
 
-from tap_emaillogs import dates
-from tap_emaillogs.errors import Misunderstood
-from tap_emaillogs.jobboard import RemoteJob
-from tap_emaillogs.jobs import JobStream
+from tap_emaillogs.files.jobboard import RemoteJob
+from tap_emaillogs.files.jobs import JobStream
+from tap_emaillogs.files.tables import snake_case
+from tap_emaillogs.formats import dates
+from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers.zeptomail import answers, dateform, settings
 from tap_emaillogs.providers.zeptomail.access import explained
 from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck
-from tap_emaillogs.tabular import snake_case
-from tap_emaillogs.undocumented import STATUS_DATES
+from tap_emaillogs.streams.undocumented import STATUS_DATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from tap_emaillogs.errors import VendorError
-    from tap_emaillogs.jobnotes import JobNote
-    from tap_emaillogs.jobrequests import Rows
-    from tap_emaillogs.provider import Account
-    from tap_emaillogs.reading import Outcome, Reading
-    from tap_emaillogs.windows import Window
+    from tap_emaillogs.engine.reading import Outcome, Reading
+    from tap_emaillogs.engine.windows import Window
+    from tap_emaillogs.files.jobnotes import JobNote
+    from tap_emaillogs.files.jobrequests import Rows
+    from tap_emaillogs.http.errors import VendorError
+    from tap_emaillogs.streams.provider import Account
 
 _SCOPE = "Zeptomail.Exports.ALL (or CREATE, READ and DELETE)"
 FILES = {"revisit_minutes": [1440], "lookback_minutes": 0, "settle_minutes": 15, "window_hours": 168}

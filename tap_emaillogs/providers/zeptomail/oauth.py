@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from singer_sdk.streams.rest import HTTPRequest
 
-from tap_emaillogs.errors import Misunderstood, ReadError, VendorError
+from tap_emaillogs.http.errors import Misunderstood, ReadError, VendorError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_emaillogs.client import ApiClient, Meter
+    from tap_emaillogs.http.client import ApiClient, Meter
 
 _PATH = "/oauth/v2/token"
 _MOST_TOKENS, _IN_SECONDS = 10, 600.0

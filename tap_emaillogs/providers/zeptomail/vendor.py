@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_emaillogs.provider import Provider
 from tap_emaillogs.providers.zeptomail import access, events, oauth
 from tap_emaillogs.providers.zeptomail import settings as options
 from tap_emaillogs.providers.zeptomail.emails import Emails
 from tap_emaillogs.providers.zeptomail.logs import ActivityLogs, MailLogs, SuppressionList
+from tap_emaillogs.streams.provider import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from singer_sdk import typing as th
 
-    from tap_emaillogs.client import Auth
-    from tap_emaillogs.records import Record
+    from tap_emaillogs.http.client import Auth
+    from tap_emaillogs.streams.records import Record
 
 
 class ZeptoMail(Provider):

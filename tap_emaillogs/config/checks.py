@@ -1,0 +1,266 @@
+"""What can be wrong with a configuration, in plain words.
+
+No message here ever holds a value of the configuration, so none can print a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import math
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tap_emaillogs.config.load import account_settings, kind_of
+from tap_emaillogs.formats import timestamps
+from tap_emaillogs.privacy.hiding import RECIPIENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from tap_emaillogs.streams.provider import Provider
+
+_POSITIVE = {"timeout_seconds", "max_tries", "page_size", "window_hours", "history_days", "max_concurrency"}
+_MOST = {"seconds": 86_400, "minutes": 52_560_000, "hours": 876_000, "days": 36_500}
+"""A hundred years (a day for waits), by the last word of a setting: longer times leave the calendar."""
+_IN_HEADERS = {"api_key", "access_token"}
+_SHORTEST_SALT = 16
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+}
+_NAMES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+
+
+def mistakes(
+    config: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    providers: Iterable[Provider],
+    now: datetime | None = None,
+) -> list[str]:
+    """Return one plain sentence per mistake in the configuration; none of them holds a value of it.
+
+    With `now`, a start in the future is a mistake too.
+    """
+    found = list(shape_mistakes(config, schema))
+    if found:
+        return found
+    found.extend(_order_mistakes("", config.get("start_date"), config.get("end_date")))
+    found.extend(_future_mistakes("", config.get("start_date"), now))
+    providers = list(providers)
+    found.extend(_privacy_mistakes(config, providers))
+    found.extend(f"user_agent {what}" for what in _header_mistakes(config.get("user_agent") or ""))
+    for provider in providers:
+        if provider.name in config:
+            found.extend(_provider_mistakes(provider, config, now))
+    return list(dict.fromkeys(found))
+
+
+# The shape: types, unknown names, ranges.
+
+
+def shape_mistakes(value: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Yield a sentence for each value of the wrong type and each unknown setting."""
+    kind = kind_of(schema)
+    if not kind:
+        return
+    if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
+        yield f"{path or 'the configuration'} must be {_NAMES[kind]}, not {_described(value)}"
+    elif "enum" in schema and value not in schema["enum"]:
+        yield f"{path} must be one of {', '.join(map(str, schema['enum']))}"
+    elif look := _LOOK.get("date-time" if schema.get("format") == "date-time" else kind):
+        yield from look(value, schema, path)
+
+
+def _described(value: Any) -> str:
+    kinds = {dict: "object", list: "array", bool: "boolean", str: "string", float: "number", int: "integer"}
+    return _NAMES.get(kinds.get(type(value), ""), "nothing")
+
+
+def _date_mistakes(value: str, _schema: Mapping[str, Any], path: str) -> Iterator[str]:
+    try:
+        timestamps.parse(value)
+    except ValueError:
+        yield f"{path} is not a date or time in ISO 8601, such as 2026-01-31 or 2026-01-31T08:00:00Z"
+
+
+def _list_mistakes(value: list[Any], schema: Mapping[str, Any], path: str) -> Iterator[str]:
+    for number, item in enumerate(value):
+        yield from shape_mistakes(item, schema.get("items", {}), f"{path}[{number}]")
+
+
+def _object_mistakes(value: dict[str, Any], schema: Mapping[str, Any], path: str) -> Iterator[str]:
+    if "properties" not in schema:
+        return
+    for key, item in value.items():
+        inner = f"{path}.{key}" if path else key
+        if key in schema["properties"]:
+            yield from shape_mistakes(item, schema["properties"][key], inner)
+        elif schema.get("additionalProperties") is False or not path:
+            close = difflib.get_close_matches(key, schema["properties"], 1)
+            yield f"{inner} is no setting of this tap" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def _number_mistakes(value: float, _schema: Mapping[str, Any], path: str) -> Iterator[str]:
+    name = path.rpartition(".")[2].partition("[")[0]
+    most = _MOST.get(name.rpartition("_")[2], math.inf)
+    if not math.isfinite(value):
+        yield f"{path} must be a finite number"
+    elif value < 0 or (value == 0 and name in _POSITIVE):
+        yield f"{path} must be {'greater than 0' if name in _POSITIVE else '0 or greater'}"
+    elif value > most:
+        yield f"{path} must be at most {most}"
+
+
+def _string_mistakes(value: str, schema: Mapping[str, Any], path: str) -> Iterator[str]:
+    most = schema.get("maxLength")
+    if most is not None and len(value) > most:
+        yield f"{path} must be at most {most} characters long"
+    elif schema.get("format") == "email" and not _ADDRESS.fullmatch(value):
+        yield f"{path} must be an e-mail address"
+    elif "pattern" in schema and not re.fullmatch(schema["pattern"], value):
+        yield f"{path} has not the form that the vendor documents: {schema['pattern']}"
+
+
+_LOOK: dict[str, Callable[[Any, Mapping[str, Any], str], Iterator[str]]] = {
+    "date-time": _date_mistakes,
+    "string": _string_mistakes,
+    "array": _list_mistakes,
+    "object": _object_mistakes,
+    "integer": _number_mistakes,
+    "number": _number_mistakes,
+}
+
+
+# The meaning: what belongs together.
+
+
+def _order_mistakes(path: str, start: str | None, end: str | None) -> Iterator[str]:
+    if start and end and timestamps.parse(end) <= timestamps.parse(start):
+        yield f"end_date must be after {path}start_date"
+
+
+def _future_mistakes(path: str, start: str | None, now: datetime | None) -> Iterator[str]:
+    if start and now is not None and timestamps.parse(start) > now:
+        yield f"{path}start_date lies in the future: nothing could be read"
+
+
+def _salt_mistakes(salt: str) -> Iterator[str]:
+    if len(salt.strip()) < _SHORTEST_SALT or len(set(salt)) == 1:
+        yield (
+            f"privacy.salt must have at least {_SHORTEST_SALT} characters, not all alike, or hashes can be guessed; "
+            "this makes one: python -c 'import secrets; print(secrets.token_hex(32))'"
+        )
+
+
+def _privacy_mistakes(config: Mapping[str, Any], providers: Iterable[Provider]) -> Iterator[str]:
+    privacy = config.get("privacy") or {}
+    if privacy.get("salt"):
+        yield from _salt_mistakes(privacy["salt"])
+        return
+    hashed = [key for key in ("recipient", "subject", "ip") if privacy.get(key) == "hash"]
+    if hashed:
+        yield f"privacy.salt is missing: privacy.{hashed[0]} is to be hashed"
+    elif privacy.get("recipient", "keep") != "keep":
+        for kind in (kind for provider in providers if provider.name in config for kind in provider.streams):
+            keys: Any = kind.primary_keys
+            for key in sorted(RECIPIENTS.intersection(keys)):
+                name = vars(kind)["name"]
+                yield f"privacy.salt is missing: `{key}` is in the primary key of {name}, so it is hashed there"
+
+
+def _provider_mistakes(provider: Provider, config: Mapping[str, Any], now: datetime | None) -> Iterator[str]:
+    accounts = account_settings(config, provider)
+    if not accounts:
+        yield f"{provider.name}.accounts is an empty list: name at least one account or leave it out"
+    labels: dict[str, str] = {}
+    for path, settings in accounts:
+        given = {"allow_http": config.get("allow_http"), **settings}
+        for check in (_label_mistakes, _text_mistakes):
+            yield from (f"{path}.{key} {what}" for key, what in check(given))
+        yield from (f"{path}.{key} {what}" for key, what in _required_mistakes(provider, settings))
+        for key, value in (settings.get("filters") or {}).items():
+            if value in ("", []):
+                yield f"{path}.filters.{key} is empty: give it a value, or leave it out to read everything"
+        yield from (f"{path}.{key} {what}" for key, what in provider.checks(settings))
+        yield from _order_mistakes(f"{path}.", settings.get("start_date"), config.get("end_date"))
+        yield from _future_mistakes(f"{path}.", settings.get("start_date"), now)
+        label = settings["account"]
+        if label in labels:
+            yield f"{path}.account is the same as that of {labels[label]}: each account needs its own label"
+        labels[label] = path
+
+
+def _label_mistakes(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if not settings["account"].strip():
+        yield "account", "is empty"
+    if "@" in settings["account"]:
+        yield "account", "must not be an e-mail address, since it stands in STATE and in every log line"
+
+
+def _required_mistakes(provider: Provider, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    given = {key for key, value in settings.items() if value is not None and str(value).strip()}
+    if any(given.issuperset(keys) for keys in provider.required):
+        return
+    nearest = min(provider.required, key=lambda keys: len(set(keys) - given))
+    others = "".join(f" (or give {' and '.join(keys)})" for keys in provider.required if keys != nearest)
+    for key in nearest:
+        if key not in given:
+            yield key, ("is empty" if key in settings else "is missing") + others
+
+
+def _text_mistakes(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in settings.items():
+        if not isinstance(value, str) or not value:
+            continue
+        if any(ord(character) < 32 for character in value):
+            yield key, "holds a line break or another control character"
+        elif key.endswith("_url"):
+            yield from ((key, what) for what in _url_mistakes(value, allow_http=bool(settings.get("allow_http"))))
+        elif key in _IN_HEADERS:
+            yield from ((key, what) for what in _header_mistakes(value))
+
+
+def _header_mistakes(value: str) -> Iterator[str]:
+    if any(ord(character) < 32 or ord(character) > 255 for character in value):
+        yield "holds a character that no HTTP header can carry"
+
+
+def _url_mistakes(value: str, *, allow_http: bool) -> Iterator[str]:
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        yield "is not a valid address"
+        return
+    if parts.scheme not in {"http", "https"}:
+        yield "has no scheme: it must begin with https://"
+    elif not parts.hostname or port == 0:
+        yield "names no host" if port != 0 else "is not a valid address"
+    elif parts.username or parts.password:
+        yield "must not hold a user name or password"
+    elif parts.query or parts.fragment:
+        yield "must end with the path: no ? and no #"
+    elif parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+        yield "must begin with https://, or everybody on the way could read the key (allow_http: true permits http)"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

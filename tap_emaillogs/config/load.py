@@ -1,0 +1,104 @@
+"""The configuration: read from the environment, brought to one shape, composed into accounts."""
+
+from __future__ import annotations
+
+import json
+import os
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from tap_emaillogs.config.schema import COMMON_DEFAULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tap_emaillogs.streams.provider import Provider
+
+
+def kind_of(schema: Mapping[str, Any]) -> str:
+    """Return the JSON type that a schema wants, null aside; "" where it takes anything."""
+    kinds = schema.get("type") or ("object" if "properties" in schema else "")
+    return kinds if isinstance(kinds, str) else next((kind for kind in kinds if kind != "null"), "")
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one configuration over another, object by object."""
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def from_environment(schema: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Read nested settings from the environment: `TAP_EMAILLOGS_SMTP2GO_API_KEY` is `smtp2go.api_key`."""
+    found: dict[str, Any] = {}
+    for name, spec in schema["properties"].items():
+        text = os.environ.get(f"{prefix}{name}".upper())
+        inner = from_environment(spec, f"{prefix}{name}_") if "properties" in spec else {}
+        if text:
+            whole = coerced(text, spec)
+            # A text that is no object is reported as a mistake where all others are.
+            found[name] = merged(whole, inner) if isinstance(whole, dict) else whole
+        elif inner:
+            found[name] = inner
+    return found
+
+
+def nested(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn dotted keys (`smtp2go.api_key`) into objects; None counts as left out."""
+    result: dict[str, Any] = {}
+    for key, value in config.items():
+        name, _, rest = key.partition(".")
+        item = nested({rest: value}) if rest else value
+        if value is None:
+            continue
+        if isinstance(result.get(name), dict) and isinstance(item, dict):
+            result[name] = merged(result[name], item)
+        elif isinstance(result.get(name, {}), dict):  # what is no object stays, to be reported as a mistake
+            result[name] = item
+    return result
+
+
+def coerced(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Read texts, as environment variables give them, as what the schema wants; leave the rest alone."""
+    kind = kind_of(schema)
+    if isinstance(value, Decimal):  # the SDK reads floats so
+        value = int(value) if value == int(value) else float(value)
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        # None counts as left out, but for objects with keys of the user's own: stream maps leave columns out by it.
+        kept = {key: item for key, item in value.items() if item is not None or not known}
+        return {key: coerced(item, known.get(key, {})) for key, item in kept.items()}
+    if kind == "array" and isinstance(value, list):
+        return [coerced(item, schema.get("items", {})) for item in value]
+    if isinstance(value, str) and kind in {"integer", "number", "boolean", "array", "object"}:
+        try:
+            return coerced(json.loads(value.strip().lower() if kind == "boolean" else value), schema)
+        except (ValueError, RecursionError):
+            return value
+    if kind == "integer" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def account_settings(config: Mapping[str, Any], provider: Provider) -> list[tuple[str, dict[str, Any]]]:
+    """Return the (path, settings) of each account of a provider, with what they leave out filled in."""
+    outer = dict(config[provider.name])
+    given = outer.pop("accounts", None)
+    found = [(provider.name, outer)]
+    if given is not None:
+        found = [(f"{provider.name}.accounts[{number}]", {**outer, **account}) for number, account in enumerate(given)]
+    return [(path, {**COMMON_DEFAULTS, **provider.defaults_for(settings), **settings}) for path, settings in found]
+
+
+def secrets(value: Any, schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every secret in the configuration."""
+    if schema.get("secret") and isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from secrets(item, schema.get("properties", {}).get(key, {}))
+    elif isinstance(value, list):
+        for item in value:
+            yield from secrets(item, schema.get("items", {}))

@@ -1,0 +1,235 @@
+"""STATE: where each consumer of an endpoint stands, and which windows are not complete yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tap_emaillogs.engine.pace import Pace
+from tap_emaillogs.engine.windows import Progress, Window, subtract
+from tap_emaillogs.formats import timestamps
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from singer_sdk import Stream
+
+    from tap_emaillogs.engine.reading import Status
+    from tap_emaillogs.engine.windows import Policy
+
+BOOKMARK = "replication_key_value"
+_REVISITS = "revisits"
+_LAST_SEEN = "last_seen"
+_INCOMPLETE = "incomplete"
+NOTES = "notes"
+_RUNS = "runs"
+
+
+class StateError(ValueError):
+    """The state given to the tap is not one of its own."""
+
+
+def check(state: Any, streams: Collection[str]) -> None:
+    """Refuse a state that another tap wrote, or that is damaged.
+
+    Raises:
+        StateError: In one plain sentence.
+    """
+    if not isinstance(state, dict):
+        raise StateError("the state is no JSON object")
+    bookmarks = state.get("bookmarks", {})
+    if not isinstance(bookmarks, dict) or (state and "bookmarks" not in state):
+        raise StateError("the state holds no bookmarks: it was not written by tap-emaillogs")
+    foreign = sorted(set(bookmarks) - set(streams))
+    if foreign:
+        raise StateError(
+            f"the state has a bookmark for {foreign[0]!r}, no stream of tap-emaillogs: is it another tap's?"
+        )
+    for name, entry in bookmarks.items():
+        partitions = entry.get("partitions", []) if isinstance(entry, dict) else None
+        if not isinstance(partitions, list) or not all(
+            isinstance(part, dict) and isinstance(part.get("context"), dict) for part in partitions
+        ):
+            raise StateError(f"the state of stream {name} is damaged")
+        if BOOKMARK in entry:
+            raise StateError(f"the state of stream {name} knows no accounts: it was not written by tap-emaillogs")
+        for part in partitions:
+            _check_partition(name, part)
+
+
+def _check_partition(name: str, part: Mapping[str, Any]) -> None:
+    try:
+        _progress(part)
+        for entry in part.get(_INCOMPLETE, []):
+            Incomplete.load(entry)
+        dict(part.get(NOTES, {}))
+        Pace.load(part.get(_RUNS, {}))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise StateError(
+            f"the state of stream {name} is damaged (a bookmark, mark or window is no time): restore an older state"
+        ) from error
+
+
+def _progress(partition: Mapping[str, Any]) -> Progress:
+    bookmark = partition.get(BOOKMARK)
+    if bookmark is not None and timestamps.parse(bookmark) < timestamps.EPOCH:
+        raise ValueError(f"{bookmark} is before e-mail was")
+    marks, seen = partition.get(_REVISITS) or {}, partition.get(_LAST_SEEN)
+    return Progress(
+        None if bookmark is None else timestamps.parse(bookmark),
+        {timedelta(minutes=float(age)): timestamps.parse(mark) for age, mark in marks.items()},
+        None if seen is None else timestamps.parse(seen),
+    )
+
+
+class Bookmark:
+    """The progress of one consumer of an endpoint, kept in the tap's STATE."""
+
+    def __init__(self, stream: Stream, context: dict[str, str]) -> None:
+        self._stream, self._context = stream, context
+        known = stream.state_manager.get_state_partitions() or []
+        found = next((part for part in known if part["context"] == context), {})
+        self.progress = _progress(found)
+
+    def advance(self, window: Window, policy: Policy, now: datetime) -> None:
+        """Move over a window whose records are out, and write that into STATE."""
+        self.progress.advance(window, policy, now)
+        self.save()
+
+    def save(self) -> None:
+        """Write the progress into STATE."""
+        if self.progress.bookmark is None:
+            return
+        partition = self._stream.get_context_state(self._context)
+        partition["replication_key"] = self._stream.replication_key
+        partition[BOOKMARK] = timestamps.millis(self.progress.bookmark)
+        if self.progress.marks:
+            partition[_REVISITS] = {
+                f"{age / timedelta(minutes=1):.15g}": timestamps.millis(mark)
+                for age, mark in sorted(self.progress.marks.items())
+            }
+        if self.progress.last_seen is not None:
+            partition[_LAST_SEEN] = timestamps.millis(self.progress.last_seen)
+
+
+@dataclass
+class Incomplete:
+    """A window that some run could not read completely, and what of it is still uncovered."""
+
+    window: Window
+    status: Status
+    left: list[Window] = field(default_factory=list)
+    identity: Window | None = None
+    """The window that its row in the ledger was written for, where that was a longer one."""
+
+    @classmethod
+    def load(cls, entry: Mapping[str, Any]) -> Incomplete:
+        """Read it from STATE."""
+        left = [_window(part) for part in entry.get("left", [entry])]
+        return cls(_window(entry), entry["status"], left, _window(entry["of"]) if "of" in entry else None)
+
+    def dump(self) -> dict[str, Any]:
+        """Write it for STATE."""
+        entry: dict[str, Any] = {**_edges(self.window), "status": self.status}
+        if self.identity is not None:
+            entry["of"] = _edges(self.identity)
+        if self.left != [self.window]:
+            entry["left"] = [_edges(part) for part in self.left]
+        return entry
+
+
+def _window(entry: Mapping[str, Any]) -> Window:
+    return Window(timestamps.parse(entry["start"]), timestamps.parse(entry["end"]))
+
+
+def _edges(window: Window) -> dict[str, str]:
+    return {"start": timestamps.millis(window.start), "end": timestamps.millis(window.end)}
+
+
+class EndpointState:
+    """What STATE holds of an endpoint itself, whichever streams it feeds: under `sync_windows`."""
+
+    def __init__(self, ledger: Stream, context: dict[str, str]) -> None:
+        self._ledger, self._context = ledger, context
+        known = ledger.state_manager.get_state_partitions() or []
+        found = next((part for part in known if part["context"] == context), {})
+        self.incomplete = [Incomplete.load(entry) for entry in found.get(_INCOMPLETE, [])]
+        self.notes: dict[str, Any] = dict(found.get(NOTES, {}))
+        self.pace = Pace.load(found.get(_RUNS, {}))
+
+    def note_incomplete(self, window: Window, status: Status) -> None:
+        """Remember a window that was not read completely."""
+        others = [entry for entry in self.incomplete if not self._same(entry, window, status)]
+        self.incomplete = [*others, Incomplete(window, status, [window])]
+        self.save()
+
+    @staticmethod
+    def _same(entry: Incomplete, window: Window, status: Status) -> bool:
+        # The end of a gap moves with the vendor's history; its start tells which gap it is.
+        gap = entry.status == status == "unavailable" and entry.window.start == window.start
+        return gap or entry.window == window
+
+    def begin_at(self, start: datetime) -> None:
+        """Ask nothing of the time before `start` where no bookmark was reached yet.
+
+        A first run without `start_date` begins a little later each time it is tried; the sliver between is wanted by
+        nobody, and must not keep a failed window from ever becoming complete.
+        """
+        for entry in self.incomplete:
+            wanted = [Window(max(part.start, start), part.end) for part in entry.left if part.end > start]
+            if wanted and entry.status in {"failed", "pending"}:
+                entry.left = wanted
+
+    def lose(self, before: datetime) -> list[tuple[Incomplete, Window]]:
+        """Forget what is missing `before` a time, since the vendor has forgotten it too.
+
+        Returns:
+            The windows that failed or never came, as far as they can still be read or were, each with the part that
+            never will be. One of which nothing is left to read is no longer kept here.
+        """
+        lost = []
+        kept = []
+        for entry in self.incomplete:
+            gone = [Window(part.start, min(part.end, before)) for part in entry.left if part.start < before]
+            left = [Window(max(part.start, before), part.end) for part in entry.left if part.end > before]
+            rest = entry
+            if gone:
+                rest = Incomplete(
+                    Window(gone[-1].end, entry.window.end), entry.status, left, entry.identity or entry.window
+                )
+                if entry.status in {"failed", "pending"}:
+                    lost.append((rest, Window(gone[0].start, gone[-1].end)))
+            if left:
+                kept.append(rest)
+        if lost or len(kept) != len(self.incomplete):
+            self.incomplete = kept
+            self.save()
+        return lost
+
+    def note_complete(self, window: Window) -> list[Incomplete]:
+        """Take a complete window off what is missing; return the windows that are complete by it, without itself."""
+        filled = []
+        remaining = []
+        for entry in self.incomplete:
+            entry.left = [rest for part in entry.left for rest in subtract(part, [window])]
+            if entry.left:
+                remaining.append(entry)
+            elif entry.window != window or entry.identity is not None:
+                filled.append(entry)
+        if len(remaining) != len(self.incomplete) or remaining:
+            self.incomplete = remaining
+            self.save()
+        return filled
+
+    def save(self) -> None:
+        """Write it into STATE; an endpoint with nothing to remember leaves no trace."""
+        partition = self._ledger.get_context_state(self._context)
+        partition[_INCOMPLETE] = [entry.dump() for entry in self.incomplete]
+        partition[NOTES] = self.notes
+        partition[_RUNS] = self.pace.dump()
+        for key in (_INCOMPLETE, NOTES, _RUNS):
+            if not partition[key]:
+                del partition[key]
+        if set(partition) == {"context"}:
+            self._ledger.stream_state["partitions"].remove(partition)
