@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from harness import NOW, Ticking
 from tap_emaillogs.engine.density import Density, cut, estimate, seen_region
 from tap_emaillogs.engine.engine import Delivery, Engine
-from tap_emaillogs.engine.windows import Window
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.timestamps import MILLISECOND, SECOND
 from tap_emaillogs.http.client import ApiClient, Reply
+from tap_emaillogs.streams.window import Window
 from tap_emaillogs.tap import TapEmailLogs
 
 if TYPE_CHECKING:

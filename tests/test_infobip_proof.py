@@ -10,9 +10,9 @@ import pytest
 
 from harness import NOW, Ticking
 from tap_emaillogs.engine.reading import Memory, Outcome, Reading, Split
-from tap_emaillogs.engine.windows import Window
 from tap_emaillogs.formats.timestamps import millis, parse
 from tap_emaillogs.http.client import Reply
+from tap_emaillogs.streams.window import Window
 from tap_emaillogs.tap import TapEmailLogs
 
 LIMIT = 10

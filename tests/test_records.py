@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from harness import NOW, Ticking
 from tap_emaillogs.engine.reading import Memory, Reading
-from tap_emaillogs.engine.windows import Window
 from tap_emaillogs.formats.timestamps import SECOND
 from tap_emaillogs.http.client import Reply, decode
 from tap_emaillogs.streams.records import (
@@ -22,6 +21,7 @@ from tap_emaillogs.streams.records import (
     json_text,
     without_nul,
 )
+from tap_emaillogs.streams.window import Window
 from tap_emaillogs.tap import TapEmailLogs
 
 SCHEMA: dict[str, Any] = {

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.streams.paginators import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-
-class Taken(NamedTuple):
-    """A row of a page, packed until its window is whole."""
-
-    identity: Any
-    """What tells it from other rows, hashable: the vendor's key, or a digest."""
-    line: bytes
-    """Its record as JSON; without its key where that depends on the row's twins."""
-    order: bytes = b""
-    """Its place among rows of the same identity."""
+    from tap_emaillogs.streams.taken import Taken
 
 
 class Attempt:

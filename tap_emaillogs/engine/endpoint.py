@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.engine.ledger import ledger_row
 from tap_emaillogs.engine.reading import Memory, Outcome, Reading, Split
-from tap_emaillogs.engine.windows import Need, Window, need, plan
+from tap_emaillogs.engine.windows import Need, need, plan
 from tap_emaillogs.streams.records import Packed, json_text
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.events import Deriving
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.window import Window
 
 
 @dataclass

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.window import Window
 
 Status = Literal["complete", "truncated", "unavailable", "pending", "failed"]
 

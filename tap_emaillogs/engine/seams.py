@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.engine.density import parts_of
 from tap_emaillogs.engine.reading import Reading, Split
-from tap_emaillogs.engine.windows import Window, equal_parts
+from tap_emaillogs.engine.windows import equal_parts
 from tap_emaillogs.formats.timestamps import floor
 from tap_emaillogs.http.errors import PageRefused, PagingLoop
+from tap_emaillogs.streams.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
-    from tap_emaillogs.engine.attempt import Attempt, Taken
-    from tap_emaillogs.engine.windows import Policy
+    from tap_emaillogs.engine.attempt import Attempt
     from tap_emaillogs.streams.base import LogStream
+    from tap_emaillogs.streams.taken import Taken
+    from tap_emaillogs.streams.window import Policy
 
 _PART_OF_A_PAGE = 0.9
 """How full a part is made of rows that were all seen: room for a few that come meanwhile."""

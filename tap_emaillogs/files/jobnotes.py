@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.engine.windows import Window
 from tap_emaillogs.formats import timestamps
+from tap_emaillogs.streams.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

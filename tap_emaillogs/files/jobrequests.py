@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_emaillogs.engine.reading import Reading
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.files.jobboard import RemoteJob
     from tap_emaillogs.files.jobnotes import JobNote
     from tap_emaillogs.http.errors import VendorError
+    from tap_emaillogs.streams.window import Window
 
     Rows = Callable[[], Iterable[Mapping[str, Any]]]
     """Returns the rows of a file, as often as it is called."""

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_emaillogs.engine.reading import Memory, Reading
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.files.tables import Table
     from tap_emaillogs.streams.provider import Account
+    from tap_emaillogs.streams.window import Window
 
 _FACTOR, _LONGEST_POLL = 1.5, 60.0
 """Polls slow down: each waits longer than the one before, up to a minute."""

@@ -12,13 +12,14 @@ from singer_sdk.streams import RESTStream
 from singer_sdk.streams.rest import HTTPRequest, PageContext
 
 from tap_emaillogs.engine import seams
-from tap_emaillogs.engine.attempt import Attempt, Taken
+from tap_emaillogs.engine.attempt import Attempt
 from tap_emaillogs.engine.density import cut, estimate
 from tap_emaillogs.engine.reading import Outcome, Split
-from tap_emaillogs.engine.windows import Window, equal_parts
+from tap_emaillogs.engine.windows import equal_parts
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http import errors
 from tap_emaillogs.streams.records import NO_KEY, Normaliser, Packed, encode, pack
+from tap_emaillogs.streams.taken import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.paginators import Page, PagePaginatorBase
     from tap_emaillogs.streams.provider import Account
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.window import Window
 
 SCHEMAS = SchemaDirectory(resources.files("tap_emaillogs") / "schemas")
 _ATTEMPTS = 3

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import StreamSchema
 
-from tap_emaillogs.engine.attempt import Taken
-from tap_emaillogs.files.tables import snake_case
+from tap_emaillogs.formats.names import snake_case
 from tap_emaillogs.streams.base import SCHEMAS, LogStream
 from tap_emaillogs.streams.records import canonical, pack, twin_key
+from tap_emaillogs.streams.taken import Taken
 from tap_emaillogs.streams.twins import Ranks, identity_of
 
 if TYPE_CHECKING:

@@ -16,12 +16,13 @@ from singer_sdk.streams.rest import PageContext
 
 from tap_emaillogs.engine.density import cut, estimate, seen_region
 from tap_emaillogs.engine.reading import Outcome, Reading, Split
-from tap_emaillogs.engine.windows import Window, subtract
+from tap_emaillogs.engine.windows import subtract
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.errors import Misunderstood, VendorError
 from tap_emaillogs.providers.infobip.filters import renamed_in_version_4
 from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, SinglePage
+from tap_emaillogs.streams.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

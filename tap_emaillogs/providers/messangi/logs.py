@@ -10,7 +10,6 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from tap_emaillogs.engine.attempt import Taken
 from tap_emaillogs.engine.density import cut, estimate
 from tap_emaillogs.engine.reading import Split
 from tap_emaillogs.http.client import Reply
@@ -20,6 +19,7 @@ from tap_emaillogs.providers.messangi.moments import belongs, dates_of
 from tap_emaillogs.providers.messangi.streams import MessageRows
 from tap_emaillogs.streams.paginators import Page, PagePaginator
 from tap_emaillogs.streams.records import json_text
+from tap_emaillogs.streams.taken import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.engine.attempt import Attempt
     from tap_emaillogs.engine.reading import Outcome, Reading
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.http.client import Meter
     from tap_emaillogs.streams.provider import Account
+    from tap_emaillogs.streams.window import Window
 
 _SMALLEST_CAP = 10
 """No server caps its pages at fewer rows."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.engine.windows import Window
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.http.errors import ReadError
+from tap_emaillogs.streams.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from tap_emaillogs.engine.reading import Outcome, Split
 from tap_emaillogs.files.archives import BrokenFile
-from tap_emaillogs.files.tables import snake_case
 from tap_emaillogs.formats import timestamps
+from tap_emaillogs.formats.names import snake_case
 from tap_emaillogs.http.errors import ReadError, VendorError
 from tap_emaillogs.providers.messangi import answers, candidates, windows
 from tap_emaillogs.providers.messangi.collect import Collector
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from tap_emaillogs.engine.reading import Memory, Reading
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.providers.messangi.collect import Look, Report, Source
     from tap_emaillogs.streams.provider import Account
+    from tap_emaillogs.streams.window import Window
 
     _Rows = Callable[[], Iterable[Mapping[str, Any]]]
     """Returns the same rows whenever it is called."""

@@ -15,8 +15,8 @@ from tap_emaillogs.streams.undocumented import UndocumentedStream
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.window import Window
 
 
 class MessageRows(UndocumentedStream):

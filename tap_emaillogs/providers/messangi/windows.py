@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_emaillogs.engine.reading import Reading
-    from tap_emaillogs.engine.windows import Window
+    from tap_emaillogs.streams.window import Window
 
 LONGEST = timedelta(days=92)
 """What the vendor answers at most; beyond it: "The date range exceeds the allowed limit: 92"."""

@@ -16,8 +16,8 @@ from singer_sdk.streams.rest import HTTPRequest
 
 from tap_emaillogs.files.jobboard import RemoteJob
 from tap_emaillogs.files.jobs import JobStream
-from tap_emaillogs.files.tables import snake_case
 from tap_emaillogs.formats import dates
+from tap_emaillogs.formats.names import snake_case
 from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers.zeptomail import answers, dateform, settings
 from tap_emaillogs.providers.zeptomail.access import explained
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from tap_emaillogs.engine.reading import Outcome, Reading
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.files.jobnotes import JobNote
     from tap_emaillogs.files.jobrequests import Rows
     from tap_emaillogs.http.errors import VendorError
     from tap_emaillogs.streams.provider import Account
+    from tap_emaillogs.streams.window import Window
 
 _SCOPE = "Zeptomail.Exports.ALL (or CREATE, READ and DELETE)"
 FILES = {"revisit_minutes": [1440], "lookback_minutes": 0, "settle_minutes": 15, "window_hours": 168}
