@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.engine.ledger import ledger_row
 from tap_emaillogs.engine.reading import Memory, Outcome, Reading, Split
-from tap_emaillogs.engine.windows import Need, need, plan
+from tap_emaillogs.engine.readers import reader_of
+from tap_emaillogs.engine.windows import Need, hull, need, plan
 from tap_emaillogs.streams.records import Packed, json_text
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         self.policy = self.stream.account.policy(self.stream.unit, self.stream.overrides)
+        self.reader = reader_of(self.stream)
         self.memory = Memory(self.state.notes, lambda: self.changed(self))
         self._paced = False
         self._edge: dict[tuple[Any, ...], str] = {}
@@ -106,8 +108,10 @@ class Endpoint:
         first = any(consumer.bookmark.progress.bookmark is None for consumer in self.consumers)
         needs = [self._need(consumer) for consumer in self.consumers]
         nothing = all(n.forward is None and not n.revisits for n in needs)
-        pinned = [] if nothing else self.stream.pinned(self.memory)
+        pinned = [] if nothing else self.reader.pinned(self.memory.notes)
         windows = plan(needs, self.policy, pinned)
+        if not self.stream.time_filter:
+            windows = hull(windows)
         if first and windows:
             self.state.begin_at(min(windows).start)
         self._note_lost()
@@ -115,7 +119,7 @@ class Endpoint:
         for pin in sorted(pinned):  # what was asked for counts as read
             asked = pin.end if asked is not None and asked in pin else asked
         since = None if first and asked == begun else asked
-        reason = self.stream.postponed(since, self.now) if windows else None
+        reason = self.reader.postponed(since, self.now) if windows else None
         if reason is not None:
             self.stream.logger.info("%s: %s", self, reason)
             windows = [window for window in windows if window in pinned]  # what lives at the vendor is still taken up
@@ -217,7 +221,7 @@ class Endpoint:
 
     def end(self) -> None:
         """Read no more in this run; workers that are still at it are to stop."""
-        self.ended = self.memory.abandoned = True
+        self.ended = self.memory.cancelled = True
         for slot in self.slots:
             if isinstance(slot.result, Outcome) and slot.result.close:
                 slot.result.close()
@@ -275,7 +279,7 @@ class Endpoint:
 
     def keep_notes(self) -> None:
         """Bring what the workers noted into STATE."""
-        notes, waiting = self.memory.snapshot()
+        notes, waiting = self.memory.notes.snapshot()
         self._unwritten.extend(waiting)
         if notes != self.state.notes:
             self.state.notes = notes

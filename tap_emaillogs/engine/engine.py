@@ -71,7 +71,7 @@ class Engine:
         self._clock = clock
         # A SimpleQueue may be put to from a signal handler, whatever the interrupted thread holds.
         self._arrivals: queue.SimpleQueue[_Arrival | None] = queue.SimpleQueue()
-        self._pool = Pool(min(_MOST_THREADS, sum(e.stream.windows_in_flight() for e in endpoints)))
+        self._pool = Pool(min(_MOST_THREADS, sum(e.reader.windows_in_flight() for e in endpoints)))
         self._over = False
         self.failures: list[Failure] = []
 
@@ -109,7 +109,7 @@ class Engine:
         finally:
             for endpoint in self._endpoints:
                 endpoint.end()
-                endpoint.memory.close()
+                endpoint.memory.notes.close()
             self._pool.close()
             self._over = True
             self._discard()
@@ -120,7 +120,7 @@ class Engine:
         while submitted:
             submitted = False
             for endpoint in self._endpoints:
-                limit = endpoint.stream.windows_in_flight()
+                limit = endpoint.reader.windows_in_flight()
                 slot = endpoint.next_to_submit(limit) if endpoint.in_flight < limit else None
                 if slot is not None:
                     slot.submitted = submitted = True
@@ -129,7 +129,7 @@ class Engine:
 
     def _read(self, endpoint: Endpoint, slot: Slot) -> None:
         try:
-            result: Outcome | Split | Exception = endpoint.stream.read(slot.reading)
+            result: Outcome | Split | Exception = endpoint.reader.read(slot.reading)
         except Exception as error:  # noqa: BLE001 - isolation: whatever happened is this endpoint's failure
             result = error
         self._arrivals.put((endpoint, slot, result))

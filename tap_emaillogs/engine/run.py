@@ -106,7 +106,7 @@ class Run:
         """See, in the middle of a window, whether the run is ending or a worker has something for STATE."""
         if self._clock.stopped:
             raise Stopped
-        noted = [endpoint for endpoint in self._endpoints if endpoint.memory.unsaved]
+        noted = [endpoint for endpoint in self._endpoints if endpoint.memory.notes.unsaved]
         for endpoint in noted:
             endpoint.keep_notes()
         if noted:

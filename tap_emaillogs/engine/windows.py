@@ -150,6 +150,11 @@ def union(windows: Iterable[Window]) -> list[Window]:
     return merged
 
 
+def hull(windows: Sequence[Window]) -> list[Window]:
+    """Return the one window that holds all of these, and what lies between them; none where there are none."""
+    return [Window(min(windows).start, max(window.end for window in windows))] if windows else []
+
+
 def subtract(window: Window, holes: Iterable[Window]) -> list[Window]:
     """Return what is left of `window` without `holes`; sorted."""
     left = []

@@ -2,7 +2,8 @@
 
 ReadError                 a window could not be read
 ├── VendorError           the vendor said no (status, its own words)
-│   └── PageRefused       … to a follow-up page: the window may be read anew
+│   ├── PageRefused       … to a follow-up page: the window may be read anew
+│   └── TooMuch           … to a window of this size: shorter ones may be read
 ├── Unreachable           no usable answer after all tries
 ├── Abandoned             nobody waits for the window any more
 ├── Misunderstood         an answer the tap has no reading for
@@ -38,6 +39,10 @@ class VendorError(ReadError):
 
 class PageRefused(VendorError):
     """The vendor refused to go on with a paging it had begun, as it does when a token has expired."""
+
+
+class TooMuch(VendorError):
+    """The vendor refused a range of time for its size: shorter ones may do."""
 
 
 class Unreachable(ReadError):

@@ -29,6 +29,8 @@ class MessageRows(UndocumentedStream):
     provider = "messangi"
     time_columns = ("event_at",)
     unit = timestamps.SECOND
+    finest = timestamps.MILLISECOND
+    longest = windows.LONGEST - windows.MARGIN
     references: ClassVar[tuple[str, ...]] = REFERENCES
     own_dates: ClassVar[tuple[str, ...]] = OWN_DATES
     zone: tzinfo = UTC

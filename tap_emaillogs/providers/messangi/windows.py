@@ -1,4 +1,4 @@
-"""What both of Messangi's endpoints ask for, and how a window is narrowed that they refuse."""
+"""What both of Messangi's endpoints ask for."""
 
 from __future__ import annotations
 
@@ -34,20 +34,3 @@ def filters(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the filters in force; an empty channel is not sent."""
     channel = {"channel": settings["channel"]} if settings["channel"] else {}
     return {**channel, **(settings.get("extra_params") or {})}
-
-
-def too_long(window: Window) -> bool:
-    """Whether the vendor would refuse the range, its margin included."""
-    return window.length + MARGIN > LONGEST
-
-
-def parts(window: Window) -> list[Window]:
-    """Halve a window: at whole seconds as long as there are any inside, since rows may show no more than seconds."""
-    halves = equal_parts(window, 2, timestamps.SECOND)
-    return halves if len(halves) > 1 else equal_parts(window, 2, timestamps.MILLISECOND)
-
-
-def narrowed(reading: Reading, why: str) -> Split | Outcome:
-    """Split a window that is too much for the vendor; at its resolution say that the rest is withheld."""
-    halves = parts(reading.window)
-    return Split(halves) if len(halves) > 1 else Outcome(status="truncated", reason=why)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk.streams.rest import HTTPRequest
 
 from tap_emaillogs.files.jobboard import RemoteJob
-from tap_emaillogs.files.jobs import JobStream
+from tap_emaillogs.files.jobs import JobReader
+from tap_emaillogs.files.jobstream import JobStream
 from tap_emaillogs.formats import dates
 from tap_emaillogs.formats.names import snake_case
 from tap_emaillogs.http.errors import Misunderstood
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.engine.reading import Outcome, Reading
     from tap_emaillogs.files.jobnotes import JobNote
-    from tap_emaillogs.files.jobrequests import Rows
+    from tap_emaillogs.files.jobstream import Rows
     from tap_emaillogs.http.errors import VendorError
-    from tap_emaillogs.streams.provider import Account
     from tap_emaillogs.streams.window import Window
 
 _SCOPE = "Zeptomail.Exports.ALL (or CREATE, READ and DELETE)"
@@ -41,6 +41,15 @@ FILES = {"revisit_minutes": [1440], "lookback_minutes": 0, "settle_minutes": 15,
 costs stays small. The vendor's own sample asks for five months at once."""
 _ALL_AGENTS = "All Agents"
 _MINUTE = timedelta(minutes=1)
+
+
+class ExportReader(JobReader):
+    """Names the scope where it is missing."""
+
+    def read(self, reading: Reading) -> Outcome:
+        """Read a window."""
+        with explained(_SCOPE):
+            return super().read(reading)
 
 
 class Export(JobStream):
@@ -56,16 +65,14 @@ class Export(JobStream):
     primary_keys = ("account", "row_id")
     twin_key = "row_id"
     time_columns = ("event_at",)
+    reader_class = ExportReader
     overrides: ClassVar[Mapping[str, Any]] = FILES
     _flags_as_text = False
     """Whether this vendor was seen to refuse JSON's booleans in this run."""
 
-    def for_account(self, account: Account) -> Export:
-        """Bind the stream to an account; a date form without minutes makes windows of whole hours."""
-        bound = super().for_account(account)
-        assert isinstance(bound, Export)
-        bound.unit = dateform.resolution(account.settings["export_date_format"]) or _MINUTE
-        return bound
+    def bind(self) -> None:
+        """Make windows of whole hours where the form of dates has no minutes."""
+        self.unit = dateform.resolution(self.account.settings["export_date_format"]) or _MINUTE
 
     @property
     def zone(self) -> ZoneInfo:
@@ -75,11 +82,6 @@ class Export(JobStream):
     def filters(self) -> dict[str, Any] | None:
         """Return the request's filters that are set."""
         return dict(self.account.settings.get(self.filter_setting) or {}) or None
-
-    def read(self, reading: Reading) -> Outcome:
-        """Read a window, and name the scope where it is missing."""
-        with explained(_SCOPE):
-            return super().read(reading)
 
     # Requests.
 

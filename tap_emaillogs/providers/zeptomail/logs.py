@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.engine.reading import Reading
     from tap_emaillogs.files.jobboard import RemoteJob
     from tap_emaillogs.files.jobnotes import JobNote
-    from tap_emaillogs.files.jobrequests import Rows
+    from tap_emaillogs.files.jobstream import Rows
     from tap_emaillogs.streams.records import Record
     from tap_emaillogs.streams.window import Window
 

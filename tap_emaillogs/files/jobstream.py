@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from tap_emaillogs.files.jobs import JobReader
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.streams.undocumented import UndocumentedStream
 
@@ -23,8 +25,15 @@ if TYPE_CHECKING:
     """Returns the rows of a file, as often as it is called."""
 
 
-class JobRequests(UndocumentedStream):
-    """One kind of a vendor's export jobs; `JobStream` does with them what is to be done."""
+class JobStream(UndocumentedStream):
+    """One kind of a vendor's export jobs; `JobReader` does with them what is to be done."""
+
+    paging = "export job"
+    reader_class: ClassVar[type[JobReader]] = JobReader
+    file_life: ClassVar[timedelta] = timedelta(days=3)
+    """How long the vendor keeps a file."""
+    jobs_in_flight: ClassVar[int] = 8
+    """Jobs that wait at the vendor at the same time: waiting costs neither side anything."""
 
     @abstractmethod
     def create_request(self, window: Window, password: str) -> HTTPRequest:
