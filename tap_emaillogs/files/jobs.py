@@ -152,19 +152,19 @@ class JobStream(JobRequests):
         self.account.client.redact.add(password)
         client = self.account.client
 
-        def unless() -> RemoteJob | None:  # a request without an answer may have made its job all the same
+        def happened() -> RemoteJob | None:  # a request without an answer may have made its job all the same
             # Only a look begun from here on shows it: another window's may have begun before this request arrived.
             return self._orphan(reading, refused, newer_than=client.clock.monotonic())
 
         request = self.create_request(reading.window, password)
         try:
-            reply = client.send(request, reading.meter, as_json=True, unless=unless)
+            reply = client.send_once(request, reading.meter, happened, as_json=True)
         except VendorError as error:
             other = self.other_request(request, error)
             if other is None:
                 raise
-            reply = client.send(other, reading.meter, as_json=True, unless=unless)
-        job = reply.data if isinstance(reply.data, RemoteJob) else self.created_job(reply.data)
+            reply = client.send_once(other, reading.meter, happened, as_json=True)
+        job = reply if isinstance(reply, RemoteJob) else self.created_job(reply.data)
         if job is None:
             raise Misunderstood("the answer to the request for an export names no export")
         return job

@@ -14,7 +14,7 @@ from tap_emaillogs.engine.attempt import Taken
 from tap_emaillogs.engine.density import cut, estimate
 from tap_emaillogs.engine.reading import Split
 from tap_emaillogs.http.client import Reply
-from tap_emaillogs.http.errors import PagingLoop, ReadError, VendorError
+from tap_emaillogs.http.errors import PagingLoop, ReadError, TooMuch, VendorError
 from tap_emaillogs.providers.messangi import answers, windows
 from tap_emaillogs.providers.messangi.moments import belongs, dates_of
 from tap_emaillogs.providers.messangi.streams import MessageRows
@@ -162,7 +162,7 @@ class MessageLogs(MessageRows):
         try:
             return super().send(page, meter)
         except VendorError as error:
-            no_such_page = error.status in _NO_SUCH_PAGE and not answers.asks_too_much(error.text)
+            no_such_page = error.status in _NO_SUCH_PAGE and not isinstance(error, TooMuch)
             if page.next_page_token != 0 or not no_such_page:
                 raise
             return Reply(error.status, {}, data=_NO_PAGE)
@@ -177,9 +177,7 @@ class MessageLogs(MessageRows):
             return Split(windows.parts(reading.window))
         try:
             return super().read(reading)
-        except VendorError as error:
-            if not answers.asks_too_much(error.text):
-                raise
+        except TooMuch as error:
             return windows.narrowed(reading, str(error))
         except Unpaged as error:
             split = self.split(reading, Page(error.page.rows, capped=True))

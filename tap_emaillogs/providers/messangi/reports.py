@@ -9,15 +9,16 @@ import copy
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from singer_sdk.streams.rest import HTTPRequest
+
 from tap_emaillogs.engine.reading import Outcome, Split
 from tap_emaillogs.files.archives import BrokenFile
 from tap_emaillogs.files.tables import snake_case
 from tap_emaillogs.formats import timestamps
-from tap_emaillogs.http.errors import ReadError, VendorError
-from tap_emaillogs.providers.messangi import answers, candidates, windows
+from tap_emaillogs.http.errors import ReadError, TooMuch, VendorError
+from tap_emaillogs.providers.messangi import candidates, windows
 from tap_emaillogs.providers.messangi.collect import Collector
 from tap_emaillogs.providers.messangi.folder import Folder
-from tap_emaillogs.providers.messangi.login import ask
 from tap_emaillogs.providers.messangi.mailbox import ImapMailbox
 from tap_emaillogs.providers.messangi.moments import belongs, dates_of
 from tap_emaillogs.providers.messangi.pending import CONFIRMATION, LIFE, Pending, Requests
@@ -153,10 +154,12 @@ class MessageReports(MessageRows):
         url = f"{account.base_url}/{account.settings['export_path'].lstrip('/')}"
         query = windows.query(account.settings, reading.window)
         try:
-            ask(account.client, url, body, reading.meter, authorize=True, query=query, method=method)
+            account.client.send(
+                HTTPRequest(url, method, params=query, data=body), reading.meter, as_json=True, any_body=True
+            )
         except VendorError as error:
             requests.drop(request.ident)
-            if not answers.asks_too_much(error.text):
+            if not isinstance(error, TooMuch):
                 raise
             return windows.narrowed(reading, str(error))
         return self._wait(reading, requests, requests.confirm(request))

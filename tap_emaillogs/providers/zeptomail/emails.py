@@ -17,7 +17,6 @@ from tap_emaillogs.engine.reading import Split
 from tap_emaillogs.formats import dates
 from tap_emaillogs.http.errors import Misunderstood, VendorError
 from tap_emaillogs.providers.zeptomail import dateform, settings
-from tap_emaillogs.providers.zeptomail.access import explained
 from tap_emaillogs.providers.zeptomail.answers import Question
 from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck, flag_of
 from tap_emaillogs.streams.base import LogStream
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from tap_emaillogs.http.client import Meter
     from tap_emaillogs.streams.provider import Account
 
-_SCOPE = "Zeptomail.email.READ (or Zeptomail.email.ALL)"
 _MINUTE = timedelta(minutes=1)
 _ROUND = 10
 """Servers cap pages at multiples of it."""
@@ -128,11 +126,10 @@ class Emails(LogStream):
     # Details.
 
     def read(self, reading: Reading) -> Outcome | Split:
-        """Read a window, and name the scope where it is missing."""
+        """Read a window."""
         one = copy.copy(self)
         one._meter = reading.meter  # noqa: SLF001 - a copy of this object, whose detail requests count there
-        with explained(_SCOPE):
-            return super(Emails, one).read(reading)
+        return super(Emails, one).read(reading)
 
     def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
         """Fetch the details, where these are wanted."""

@@ -20,7 +20,6 @@ from tap_emaillogs.files.tables import snake_case
 from tap_emaillogs.formats import dates
 from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers.zeptomail import answers, dateform, settings
-from tap_emaillogs.providers.zeptomail.access import explained
 from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck
 from tap_emaillogs.streams.undocumented import STATUS_DATES
 
@@ -28,14 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from tap_emaillogs.engine.reading import Outcome, Reading
+    from tap_emaillogs.engine.reading import Reading
     from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.files.jobnotes import JobNote
     from tap_emaillogs.files.jobrequests import Rows
     from tap_emaillogs.http.errors import VendorError
     from tap_emaillogs.streams.provider import Account
 
-_SCOPE = "Zeptomail.Exports.ALL (or CREATE, READ and DELETE)"
 FILES = {"revisit_minutes": [1440], "lookback_minutes": 0, "settle_minutes": 15, "window_hours": 168}
 """A week at most per file: the whole history is nine jobs, which wait side by side, and what a broken file or a kill
 costs stays small. The vendor's own sample asks for five months at once."""
@@ -75,11 +73,6 @@ class Export(JobStream):
     def filters(self) -> dict[str, Any] | None:
         """Return the request's filters that are set."""
         return dict(self.account.settings.get(self.filter_setting) or {}) or None
-
-    def read(self, reading: Reading) -> Outcome:
-        """Read a window, and name the scope where it is missing."""
-        with explained(_SCOPE):
-            return super().read(reading)
 
     # Requests.
 
