@@ -18,11 +18,14 @@ from hypothesis import strategies as st
 from singer_sdk.streams.rest import HTTPRequest
 
 from harness import NOW, Ticking
+from tap_emaillogs.http.answers import decode
+from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.http.budget import Budget
-from tap_emaillogs.http.client import ApiClient, KeyAuth, Meter, decode, retry_after
+from tap_emaillogs.http.client import ApiClient, Meter
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.http.errors import ReadError, Unreachable, VendorError
 from tap_emaillogs.http.redaction import Redactor
+from tap_emaillogs.http.retries import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

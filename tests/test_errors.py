@@ -18,10 +18,16 @@ def test_what_may_pass_is_tried_again(status: int) -> None:
     assert rule_for_status(status).action is Action.RETRY
 
 
-@pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 308, 400, 401, 402, 403, 404, 405, 410, 422, 451])
+@pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 308, 400, 402, 403, 404, 405, 410, 422, 451])
 def test_what_will_not_pass_fails_at_once_with_a_hint(status: int) -> None:
     rule = rule_for_status(status)
     assert rule.action is Action.FAIL
+    assert rule.hint
+
+
+def test_a_refused_key_or_token_is_given_up_for_another_with_a_hint_if_there_is_none() -> None:
+    rule = rule_for_status(401)
+    assert rule.action is Action.RENEW
     assert rule.hint
 
 

@@ -48,6 +48,7 @@ def build(
 def _account(
     provider: Provider, settings: Mapping[str, Any], top: Mapping[str, Any], clock: Clock, redact: Redactor
 ) -> Account:
+    redact.add_schemes(*provider.auth_schemes)
     concurrency = int(settings["max_concurrency"])
     client = ApiClient(
         auth=provider.auth(settings),
@@ -56,7 +57,7 @@ def _account(
         redact=redact,
         logger=logging.getLogger(f"tap-emaillogs.{provider.name}"),
         vendor_message=provider.error_message,
-        token_refused=provider.token_refused,
+        errors=provider.errors,
         label=f"{provider.name}, account {settings['account']}",
         timeout=float(top["timeout_seconds"]),
         max_tries=int(top["max_tries"]),

@@ -17,7 +17,7 @@ class Attempt:
 
     def __init__(self, mark: Callable[[Taken], Any] | None = None, *, anchored: bool = False) -> None:
         self._mark = mark
-        """What is the same in a row that two pages show, and in exact twins; None: the vendor's key tells rows apart."""
+        """What is the same in a row that two pages show, and in exact twins; None: rows have a key of the vendor's."""
         self.anchored = anchored
         """Whether its pages show every row that was there all the time, however others moved meanwhile."""
         self.rows: list[Taken] = []

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tap_emaillogs.engine.finish import Finished, Finisher
 from tap_emaillogs.engine.ledger import ledger_row
-from tap_emaillogs.engine.reading import Memory, Outcome, Reading, Split
 from tap_emaillogs.engine.readers import reader_of
+from tap_emaillogs.engine.reading import Memory, Outcome, Reading
 from tap_emaillogs.engine.windows import Need, hull, need, plan
-from tap_emaillogs.streams.records import Packed, json_text
+from tap_emaillogs.http.clock import Stopped
+from tap_emaillogs.http.errors import Abandoned
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from singer_sdk import Stream
 
     from tap_emaillogs.engine.reading import Status
+    from tap_emaillogs.engine.spool import Block
     from tap_emaillogs.engine.state import Bookmark, EndpointState
+    from tap_emaillogs.privacy.plan import Privacy
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.events import Deriving
+    from tap_emaillogs.streams.output import RecordLines
     from tap_emaillogs.streams.records import Record
     from tap_emaillogs.streams.window import Window
 
@@ -36,12 +40,38 @@ class Consumer:
     bookmark: Bookmark
     deriving: Deriving
     """What the consumer writes for the records of a window of the endpoint."""
+    output: RecordLines
+    """What makes lines of that."""
 
 
-@contextmanager
-def as_it_is() -> Iterator[Callable[[Record], Iterable[Record]]]:
-    """Make no other record of a record than itself: what a raw stream does in each window."""
-    yield lambda record: (record,)
+@dataclass
+class Done:
+    """A window that was read, its lines finished; without lines where it is pending."""
+
+    outcome: Outcome
+    finished: Finished | None = None
+
+    def close(self) -> None:
+        """Give memory and disk back."""
+        if self.finished is not None:
+            self.finished.close()
+
+
+@dataclass
+class Parts:
+    """A window to be read in parts, some of which may be done."""
+
+    windows: list[Window]
+    done: dict[Window, Done] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Give memory and disk back."""
+        for done in self.done.values():
+            done.close()
+
+
+Result = Done | Parts | Exception
+"""What became of a window that was to be read."""
 
 
 @dataclass
@@ -50,7 +80,7 @@ class Slot:
 
     reading: Reading
     submitted: bool = False
-    result: Outcome | Split | Exception | None = None
+    result: Done | Exception | None = None
 
 
 @dataclass
@@ -70,7 +100,7 @@ class Endpoint:
     consumers: list[Consumer]
     state: EndpointState
     now: datetime
-    changed: Callable[[Endpoint], None]
+    privacy: Privacy
     slots: deque[Slot] = field(default_factory=deque)
     in_flight: int = 0
     ended: bool = False
@@ -82,10 +112,11 @@ class Endpoint:
     def __post_init__(self) -> None:
         self.policy = self.stream.account.policy(self.stream.unit, self.stream.overrides)
         self.reader = reader_of(self.stream)
-        self.memory = Memory(self.state.notes, lambda: self.changed(self))
+        self.memory = Memory(self.state.notes)
+        self._finisher = Finisher(self.stream, self.consumers, self.privacy, self._check)
         self._paced = False
-        self._edge: dict[tuple[Any, ...], str] = {}
-        self._edge_time: datetime | None = None
+        self._shown: tuple[datetime, set[str]] | None = None
+        """The end of the window written last, and the rows at it."""
         self._unwritten: list[threading.Event] = []
 
     @property
@@ -188,11 +219,49 @@ class Endpoint:
         filters = self.stream.filters()
         return ledger_row(endpoint=self.id, window=window, status=status, read_at=read_at, filters=filters, **values)
 
+    # In a worker's thread.
+
+    def read(self, reading: Reading) -> Result:
+        """Read a window and finish its lines; whatever goes wrong is this endpoint's failure alone.
+
+        Raises:
+            Stopped: The run is ending.
+        """
+        try:
+            result = self.reader.read(reading)
+            if isinstance(result, Outcome):
+                return self._done(reading.window, result)
+            parts = Parts(result.windows)
+            try:
+                for window, outcome in result.outcomes.items():
+                    parts.done[window] = self._done(window, outcome)
+            except BaseException:
+                parts.close()
+                raise
+        except Exception as error:  # noqa: BLE001 - isolation
+            return error
+        return parts
+
+    def _done(self, window: Window, outcome: Outcome) -> Done:
+        try:
+            is_read = outcome.status in {"complete", "truncated"}
+            return Done(outcome, self._finisher.finish(window, outcome) if is_read else None)
+        finally:
+            if outcome.close is not None:
+                outcome.close()
+
+    def _check(self) -> None:
+        if self.stream.account.client.clock.stopped:
+            raise Stopped
+        if self.memory.cancelled:
+            raise Abandoned("the endpoint ended before this window was read")
+
     # Submitting and taking windows.
 
-    def next_to_submit(self, limit: int) -> Slot | None:
-        """Return the next window to read, while no more than `limit` are read or waiting to be written."""
-        if self.ended:
+    def next_to_submit(self) -> Slot | None:
+        """Return the next window to read, while no more than may be in flight are read or waiting to be written."""
+        limit = self.reader.windows_in_flight()
+        if self.ended or self.in_flight >= limit:
             return None
         for place, slot in enumerate(self.slots):
             if place > limit or isinstance(slot.result, Exception):
@@ -201,17 +270,16 @@ class Endpoint:
                 return slot
         return None
 
-    def settle(self, slot: Slot, result: Outcome | Split | Exception) -> None:
-        """Take what a worker brings; a split replaces its window by the parts, in their place."""
-        self.in_flight -= 1
-        if not isinstance(result, Split):
+    def settle(self, slot: Slot, result: Result) -> None:
+        """Take what a worker brings; the parts of a window take its place."""
+        if not isinstance(result, Parts):
             slot.result = result
             return
         place = self.slots.index(slot)
         del self.slots[place]
         for number, reading in enumerate(slot.reading.parts(result.windows)):
-            known = result.outcomes.get(reading.window)
-            self.slots.insert(place + number, Slot(reading, submitted=known is not None, result=known))
+            done = result.done.get(reading.window)
+            self.slots.insert(place + number, Slot(reading, submitted=done is not None, result=done))
 
     def ready(self) -> Slot | None:
         """Return the window to be written next, if it has been read."""
@@ -223,32 +291,17 @@ class Endpoint:
         """Read no more in this run; workers that are still at it are to stop."""
         self.ended = self.memory.cancelled = True
         for slot in self.slots:
-            if isinstance(slot.result, Outcome) and slot.result.close:
+            if isinstance(slot.result, Done):
                 slot.result.close()
         self.slots.clear()
 
     # Writing a window.
 
-    def records(self, reading: Reading, outcome: Outcome) -> Iterator[Record]:
-        """Yield a window's records, without those that the window before it already showed at their common edge."""
-        before = self._edge if self._edge_time == reading.window.start else {}
-        edge: dict[tuple[Any, ...], str] = {}
-        watch = bool(self.stream.time_columns) and not self.stream.exact_bounds
-        for record in outcome.records:
-            key = tuple(record[name] for name in self.stream.primary_keys)
-            if key in before and before[key] == json_text(record):
-                continue
-            if watch and self.stream.at_edge(record, reading.window):
-                edge[key] = json_text(record)
-            yield record
-        self._edge, self._edge_time = edge, reading.window.end
-
-    def untouched(self, outcome: Outcome) -> Sequence[bytes] | None:
-        """Return the records as JSON where nothing is to be done with them but writing; None: look at each."""
-        alone = [consumer.stream.name for consumer in self.consumers] == [self.stream.name]
-        packed = outcome.records if isinstance(outcome.records, Packed) else None
-        exact = self.stream.exact_bounds or not self.stream.time_columns
-        return packed.lines if packed is not None and alone and exact else None
+    def blocks(self, window: Window, finished: Finished) -> Iterator[Block]:
+        """Yield a window's lines, without rows that the window before it already showed at their common edge."""
+        shown = self._shown[1] if self._shown is not None and self._shown[0] == window.start else set()
+        yield from finished.blocks(shown)
+        self._shown = window.end, finished.at_end
 
     def commit(self, reading: Reading, outcome: Outcome, count: int) -> None:
         """Move on after a window's records are out: ledger, bookmarks, marks."""
@@ -276,6 +329,11 @@ class Endpoint:
         if outcome.status != "complete":
             self.gaps += outcome.status == "truncated"
             self.state.note_incomplete(reading.window, outcome.status)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether a worker waits for a STATE with its notes."""
+        return bool(self._unwritten)
 
     def keep_notes(self) -> None:
         """Bring what the workers noted into STATE."""

@@ -1,4 +1,4 @@
-"""What an endpoint keeps in STATE from run to run, such as the jobs it waits for; workers change it, the writer saves it."""
+"""What an endpoint keeps in STATE from run to run, such as the jobs it waits for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 
 
 class Notes:
-    """Lists of JSON values by their kind (`{"jobs": [...]}`), shared by the workers of an endpoint.
+    """Lists of JSON values by their kind (`{"jobs": [...]}`); workers change them, the writer brings them into STATE.
 
     Args:
         kept: What STATE holds.
@@ -26,7 +26,8 @@ class Notes:
         self.closed = False
         """Whether the run is over: no further STATE will hold the notes."""
         self._kept = copy.deepcopy(dict(kept))
-        self._on_change = on_change
+        self.on_change = on_change
+        """Called when they are to be written; set by whoever writes them."""
         self._waiting: list[threading.Event] = []
 
     def entries(self, kind: str) -> list[Any]:
@@ -49,13 +50,8 @@ class Notes:
                 written.set()
             else:
                 self._waiting.append(written)
-        self._on_change()
+        self.on_change()
         return written
-
-    @property
-    def unsaved(self) -> bool:
-        """Whether a worker waits for STATE."""
-        return bool(self._waiting)
 
     def snapshot(self) -> tuple[dict[str, Any], list[threading.Event]]:
         """Return a copy of the notes, and the events to set once it is written."""

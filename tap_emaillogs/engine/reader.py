@@ -126,12 +126,13 @@ class PagedReader(Reader):
         """
         stream, paginator = self.stream, self.stream.get_new_paginator()
         attempt = Attempt(None if stream.row_key else self.mark, anchored=paginator.anchored)
-        shown = 0
-        while not paginator.finished:
+        shown, more = 0, True
+        while more:
             page = self.follow(reading, paginator)
             seen = paginator.count
             paginator.advance(page)
-            if not seen and (split := self.split(reading, page, more=not paginator.finished)):
+            more = not paginator.finished
+            if not seen and (split := self.split(reading, page, more=more)):
                 return split
             attempt.see(page, shown)
             if attempt.moved and stream.row_key:
@@ -139,12 +140,10 @@ class PagedReader(Reader):
             if paginator.count > seen:
                 shown += len(page.rows)
                 attempt.add(self.take(reading, reading.window, page))
-            if paginator.finished:
-                break
-            if stream.cap is not None and shown >= stream.cap:
+            if more and stream.cap is not None and shown >= stream.cap:
                 attempt.last = replace(page, capped=True)
                 break
-            if split := self._overflow(reading, attempt):
+            if more and (split := self._overflow(reading, attempt)):
                 return split
         return attempt
 

@@ -45,7 +45,7 @@ class Learned:
 class Memory:
     """What the readings of an endpoint share: what the run learned, the notes in STATE, and whether they are wanted."""
 
-    def __init__(self, notes: Mapping[str, Any], on_change: Callable[[], None]) -> None:
+    def __init__(self, notes: Mapping[str, Any], on_change: Callable[[], None] = lambda: None) -> None:
         self.learned = Learned()
         self.notes = Notes(notes, on_change)
         self.cancelled = False

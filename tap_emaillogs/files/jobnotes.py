@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tap_emaillogs.engine.notes import Notes
 
 
-
 @dataclass(frozen=True, slots=True)
 class JobNote:
     """One job of the tap."""

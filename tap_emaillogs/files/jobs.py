@@ -138,19 +138,19 @@ class JobReader(Reader):
         self.account.client.redact.add(password)
         client = self.account.client
 
-        def unless() -> RemoteJob | None:  # a request without an answer may have made its job all the same
+        def happened() -> RemoteJob | None:  # a request without an answer may have made its job all the same
             # Only a look begun from here on shows it: another window's may have begun before this request arrived.
             return self._orphan(reading, refused, newer_than=client.clock.monotonic())
 
         request = self.stream.create_request(reading.window, password)
         try:
-            reply = client.send(request, reading.meter, as_json=True, unless=unless)
+            reply = client.send_once(request, reading.meter, happened, as_json=True)
         except VendorError as error:
             other = self.stream.other_request(request, error)
             if other is None:
                 raise
-            reply = client.send(other, reading.meter, as_json=True, unless=unless)
-        job = reply.data if isinstance(reply.data, RemoteJob) else self.stream.created_job(reply.data)
+            reply = client.send_once(other, reading.meter, happened, as_json=True)
+        job = reply if isinstance(reply, RemoteJob) else self.stream.created_job(reply.data)
         if job is None:
             raise Misunderstood("the answer to the request for an export names no export")
         return job
@@ -210,7 +210,9 @@ class JobReader(Reader):
         if found is not None and found.state == "failed":
             raise JobFailed(f"the vendor could not make the export asked for at {asked} (it says {found.said!r})")
         if job.pending and age >= self.stream.file_life:
-            raise JobFailed(f"the export asked for at {asked} was not ready in the {self.stream.file_life.days} days it lives")
+            raise JobFailed(
+                f"the export asked for at {asked} was not ready in the {self.stream.file_life.days} days it lives"
+            )
         if (found is not None and found.state == "expired") or age >= self.stream.file_life:
             raise Gone(f"the export asked for at {asked} has expired")
         if found is None and origin != "new" and age > _UNLISTED:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from singer_sdk.typing import Property
 
     from tap_emaillogs.http.client import ApiClient, Auth
+    from tap_emaillogs.http.errors import ErrorRule
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.events import MappingTable
     from tap_emaillogs.streams.records import Record
@@ -35,6 +36,10 @@ class Provider(ABC):
     """Sets of keys of which one must be there in full."""
     defaults: ClassVar[Mapping[str, Any]]
     streams: ClassVar[tuple[type[LogStream], ...]]
+    errors: ClassVar[tuple[ErrorRule, ...]] = ()
+    """What the vendor's errors mean, where the common table (`http/errors.py`) does not say it right."""
+    auth_schemes: ClassVar[tuple[str, ...]] = ()
+    """Words of the vendor's that precede a key or token in a header, as `Bearer` does: what follows is hidden."""
     event_sources: ClassVar[tuple[str, ...]] = ()
     """Streams that can feed `email_events`, the preferred one first; one of them does."""
     mappings: ClassVar[tuple[MappingTable, ...]] = ()
@@ -59,10 +64,6 @@ class Provider(ABC):
     @abstractmethod
     def auth(self, settings: Mapping[str, Any]) -> Auth:
         """Return how the account proves who it is."""
-
-    def token_refused(self, message: str) -> bool:  # noqa: ARG002 - for the vendors
-        """Whether a 401 with this message may be answered better with another token."""
-        return True
 
     @abstractmethod
     def error_message(self, data: Any) -> str | None:

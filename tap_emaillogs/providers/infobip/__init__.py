@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 
-from tap_emaillogs.http.client import KeyAuth
+from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.providers.infobip.filters import FILTERS, mistakes
 from tap_emaillogs.providers.infobip.logs import EmailLogs
 from tap_emaillogs.providers.infobip.mapping import GROUPS, PERMANENT, events, remark
@@ -49,6 +49,7 @@ class Infobip(Provider):
     }
     streams = (EmailLogs,)
     event_sources = ("infobip_email_logs",)
+    auth_schemes = ("App", "IBSSO")
     mappings = (GROUPS, PERMANENT)
 
     def defaults_for(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -144,7 +144,11 @@ class ProofReader(PagedReader):
             if total > 2 * self.stream.rows_per_window and (kept or page.token):
                 known = kept.outcomes if kept else {}
                 rest = subtract(window, known)
-                parts = [part for one in rest for part in cut(one, times, total, self.stream.rows_per_window, self.stream.unit)]
+                parts = [
+                    part
+                    for one in rest
+                    for part in cut(one, times, total, self.stream.rows_per_window, self.stream.unit)
+                ]
                 return Split(sorted([*parts, *known]), known)
             if kept:
                 return kept
@@ -202,4 +206,3 @@ class ProofReader(PagedReader):
     @staticmethod
     def _is_whole(page: Page) -> bool:
         return not page.capped and not page.token
-

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 
-from tap_emaillogs.http.client import KeyAuth
+from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.providers.jetemail.filters import FILTERS
 from tap_emaillogs.providers.jetemail.logs import OutboundLogs
 from tap_emaillogs.providers.jetemail.mapping import ATTEMPTS, READING, events, remark

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers.jetemail.paging import AnchoredPaginator, Motion, Place
 from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.paginators import Page, objects
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from singer_sdk.streams.rest import HTTPRequest, PageContext
+
+_SHAPE = "list `data` beside an object `pagination`"
 
 
 class OutboundLogs(LogStream):
@@ -64,9 +67,11 @@ class OutboundLogs(LogStream):
 
     def parse_page(self, data: Any, page: PageContext[Any]) -> Page:  # noqa: ARG002 - the base's signature
         """Read `{success, pagination, data: [...]}`."""
-        paging = data.get("pagination") if isinstance(data, dict) else None
-        missing = "list `data` beside an object `pagination`"
-        rows = objects(data.get("data") if isinstance(paging, dict) else None, missing)
+        known = data if isinstance(data, dict) else {}
+        paging = known.get("pagination")
+        if not isinstance(paging, dict):
+            raise Misunderstood(f"the answer holds no {_SHAPE}")
+        rows = objects(known.get("data"), _SHAPE)
         total, more = _count(paging.get("total_count")), paging.get("has_next_page")
         more = more if isinstance(more, bool) else None
         capped = self._is_capped(paging, len(rows), total, more=more)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_emaillogs.http.client import KeyAuth
+from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.providers.messangi import answers
 from tap_emaillogs.providers.messangi.login import LoginAuth
 from tap_emaillogs.providers.messangi.logs import MessageLogs
@@ -38,6 +38,7 @@ class Messangi(Provider):
     streams = (MessageLogs, MessageReports)
     event_sources = (MessageLogs.name, MessageReports.name)
     mappings = (STATUSES,)
+    errors = answers.ERRORS
 
     def checks(self, settings: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         """Check the vendor's limits, and the settings of the report."""

@@ -147,6 +147,8 @@ class MessageLogs(MessageRows):
         """Whether a page of so many rows may be cut: a server may cap its pages at any round number."""
         return super().is_full(rows) or _is_round(rows)
 
+    # Rows.
+
     def inside(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
         """Mark the rows of the margins, which neighbours surely show."""
         return [row if belongs(dates_of(row), window) else _MarginRow(row) for row in rows]

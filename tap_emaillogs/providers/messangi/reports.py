@@ -8,15 +8,16 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
+from singer_sdk.streams.rest import HTTPRequest
+
 from tap_emaillogs.engine.reading import Outcome, Reader, Split
 from tap_emaillogs.files.archives import BrokenFile
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.names import snake_case
-from tap_emaillogs.http.errors import ReadError, VendorError
-from tap_emaillogs.providers.messangi import answers, candidates, windows
+from tap_emaillogs.http.errors import ReadError, TooMuch, VendorError
+from tap_emaillogs.providers.messangi import candidates, windows
 from tap_emaillogs.providers.messangi.collect import Collector
 from tap_emaillogs.providers.messangi.folder import Folder
-from tap_emaillogs.providers.messangi.login import ask
 from tap_emaillogs.providers.messangi.mailbox import ImapMailbox
 from tap_emaillogs.providers.messangi.moments import belongs, dates_of
 from tap_emaillogs.providers.messangi.pending import CONFIRMATION, LIFE, Pending, Requests
@@ -26,7 +27,6 @@ from tap_emaillogs.streams.records import digest, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from datetime import tzinfo
 
     from tap_emaillogs.engine.notes import Notes
     from tap_emaillogs.engine.reading import Reading
@@ -97,7 +97,6 @@ class ReportReader(Reader):
             return Split(self.halves(reading.window))
         requests = Requests(reading.memory.notes)
         self._register(requests)
-        clock = self.account.client.clock
         request = requests.of(reading.window)
         if request is not None and not request.made and self.now() - request.asked >= CONFIRMATION:
             look = self._collector.look(request, requests, self._rivals, thorough=False)
@@ -126,10 +125,12 @@ class ReportReader(Reader):
         url = f"{account.base_url}/{account.settings['export_path'].lstrip('/')}"
         query = windows.query(account.settings, reading.window)
         try:
-            ask(account.client, url, body, reading.meter, authorize=True, query=query, method=method)
+            account.client.send(
+                HTTPRequest(url, method, params=query, data=body), reading.meter, as_json=True, any_body=True
+            )
         except VendorError as error:
             requests.drop(request)
-            if not answers.asks_too_much(error.text):
+            if not isinstance(error, TooMuch):
                 raise
             return self.narrowed(reading, str(error))
         return self._wait(reading, requests, requests.confirm(request))

@@ -5,14 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.engine.reading import Outcome, Split
-from tap_emaillogs.engine.windows import equal_parts
 from tap_emaillogs.formats import timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_emaillogs.engine.reading import Reading
     from tap_emaillogs.streams.window import Window
 
 LONGEST = timedelta(days=92)

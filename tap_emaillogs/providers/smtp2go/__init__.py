@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 
-from tap_emaillogs.http.client import KeyAuth
+from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.providers.smtp2go.activity import Activity, error_message
 from tap_emaillogs.providers.smtp2go.mapping import EVENT_TYPES, EVENTS, events
 from tap_emaillogs.streams.provider import Provider

@@ -16,7 +16,6 @@ from tap_emaillogs.engine.reader import PagedReader
 from tap_emaillogs.formats import dates
 from tap_emaillogs.http.errors import Misunderstood, VendorError
 from tap_emaillogs.providers.zeptomail import dateform, settings
-from tap_emaillogs.providers.zeptomail.access import explained
 from tap_emaillogs.providers.zeptomail.answers import Question
 from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck, flag_of
 from tap_emaillogs.streams.base import LogStream
@@ -27,12 +26,11 @@ if TYPE_CHECKING:
 
     from singer_sdk.streams.rest import PageContext
 
-    from tap_emaillogs.engine.reading import Outcome, Reading, Split
+    from tap_emaillogs.engine.reading import Reading
     from tap_emaillogs.http.client import Meter
     from tap_emaillogs.streams.taken import Taken
     from tap_emaillogs.streams.window import Window
 
-_SCOPE = "Zeptomail.email.READ (or Zeptomail.email.ALL)"
 _MINUTE = timedelta(minutes=1)
 _ROUND = 10
 """Servers cap pages at multiples of it."""
@@ -42,11 +40,6 @@ _TRACKED = ("email_open", "email_link_click")
 
 class EmailsReader(PagedReader):
     """Fetches the details of each e-mail, where these are wanted, and notes what kinds of mail there are."""
-
-    def read(self, reading: Reading) -> Outcome | Split:
-        """Read a window, and name the scope where it is missing."""
-        with explained(_SCOPE):
-            return super().read(reading)
 
     def take(self, reading: Reading, window: Window, page: Page) -> Sequence[Taken]:
         """Pack the rows of a page, details included."""
@@ -157,6 +150,7 @@ class Emails(LogStream):
         seen = len(rows) + int(page.next_page_token or 0)
         more = self.is_full(len(rows)) or (seen < total if total is not None else len(rows) % _ROUND == 0)
         return Page(rows, total, more=bool(rows) and more)
+
 
 def flattened(row: Mapping[str, Any]) -> dict[str, Any]:
     """Bring an e-mail of either form to the flat one, its addresses to text; names stay as fields of their own."""

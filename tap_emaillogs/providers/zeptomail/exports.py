@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk.streams.rest import HTTPRequest
 
 from tap_emaillogs.files.jobboard import RemoteJob
-from tap_emaillogs.files.jobs import JobReader
 from tap_emaillogs.files.jobstream import JobStream
 from tap_emaillogs.formats import dates
 from tap_emaillogs.formats.names import snake_case
 from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers.zeptomail import answers, dateform, settings
-from tap_emaillogs.providers.zeptomail.access import explained
 from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck
 from tap_emaillogs.streams.undocumented import STATUS_DATES
 
@@ -29,27 +27,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from tap_emaillogs.engine.reading import Outcome, Reading
+    from tap_emaillogs.engine.reading import Reading
     from tap_emaillogs.files.jobnotes import JobNote
     from tap_emaillogs.files.jobstream import Rows
     from tap_emaillogs.http.errors import VendorError
     from tap_emaillogs.streams.window import Window
 
-_SCOPE = "Zeptomail.Exports.ALL (or CREATE, READ and DELETE)"
 FILES = {"revisit_minutes": [1440], "lookback_minutes": 0, "settle_minutes": 15, "window_hours": 168}
 """A week at most per file: the whole history is nine jobs, which wait side by side, and what a broken file or a kill
 costs stays small. The vendor's own sample asks for five months at once."""
 _ALL_AGENTS = "All Agents"
 _MINUTE = timedelta(minutes=1)
-
-
-class ExportReader(JobReader):
-    """Names the scope where it is missing."""
-
-    def read(self, reading: Reading) -> Outcome:
-        """Read a window."""
-        with explained(_SCOPE):
-            return super().read(reading)
 
 
 class Export(JobStream):
@@ -65,7 +53,6 @@ class Export(JobStream):
     primary_keys = ("account", "row_id")
     twin_key = "row_id"
     time_columns = ("event_at",)
-    reader_class = ExportReader
     overrides: ClassVar[Mapping[str, Any]] = FILES
     _flags_as_text = False
     """Whether this vendor was seen to refuse JSON's booleans in this run."""

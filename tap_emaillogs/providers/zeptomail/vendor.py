@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_emaillogs.providers.zeptomail import access, events, oauth
+from tap_emaillogs.http.errors import Action, ErrorRule
+from tap_emaillogs.providers.zeptomail import events, oauth
 from tap_emaillogs.providers.zeptomail import settings as options
 from tap_emaillogs.providers.zeptomail.emails import Emails
 from tap_emaillogs.providers.zeptomail.logs import ActivityLogs, MailLogs, SuppressionList
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.http.client import Auth
     from tap_emaillogs.streams.records import Record
+
+_NO_SCOPE = (
+    "create a refresh token with the scope Zeptomail.Exports.ALL (or CREATE, READ and DELETE), and for "
+    "zeptomail_emails with Zeptomail.email.READ (or Zeptomail.email.ALL): this one does not permit it"
+)
 
 
 class ZeptoMail(Provider):
@@ -31,6 +37,12 @@ class ZeptoMail(Provider):
     streams = (MailLogs, ActivityLogs, SuppressionList, Emails)
     event_sources = ("zeptomail_mail_logs", "zeptomail_emails")
     mappings = events.MAPPINGS
+    auth_schemes = (oauth.SCHEME,)
+    errors = (
+        # Another token of the same refresh token would miss the scope, too.
+        ErrorRule(Action.FAIL, _NO_SCOPE, pattern="scope"),
+        ErrorRule(Action.FAIL, _NO_SCOPE, statuses={403}),
+    )
 
     def checks(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Check zone, date form and polling."""
@@ -45,10 +57,6 @@ class ZeptoMail(Provider):
         names = ("client_id", "client_secret", "refresh_token")
         form = {name: settings[name] for name in names} if all(settings.get(name) for name in names) else None
         return oauth.RefreshTokenAuth(options.accounts_url(settings), form, settings.get("access_token"))
-
-    def token_refused(self, message: str) -> bool:
-        """A missing scope is missing in every token of the account."""
-        return not access.is_scope_error(message)
 
     def error_message(self, data: Any) -> str | None:
         """Read `{error: {code, message, details}}`, `{data: {error_code, message}}`, or the accounts server's."""
