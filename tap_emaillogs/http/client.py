@@ -10,6 +10,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import backoff
@@ -152,7 +153,7 @@ class ApiClient:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=max(4, connections)))
 
-    def send(
+    def send(  # noqa: PLR0913 - what a request may need, all named
         self,
         request: HTTPRequest,
         meter: Meter,
@@ -160,8 +161,9 @@ class ApiClient:
         as_json: bool = False,
         authorize: bool = True,
         unless: Callable[[], Any] | None = None,
+        decode: Callable[[bytes], Any] = decode,
     ) -> Reply:
-        """Send one request until it is answered in JSON, and return the answer.
+        """Send one request until it is answered in JSON, and return the answer, read by `decode`.
 
         `unless` is asked before each further try of a request that is not to take effect twice: what it returns, if
         not None, is taken as the data of the answer.
@@ -170,7 +172,8 @@ class ApiClient:
             VendorError: The vendor refused it, by status or by an error in a 200.
             Unreachable: No usable answer after `max_tries`.
         """
-        return self._retrying(request, meter, self._read_json, as_json=as_json, authorize=authorize, unless=unless)
+        read = partial(self._read_json, decode)
+        return self._retrying(request, meter, read, as_json=as_json, authorize=authorize, unless=unless)
 
     def download(  # noqa: PLR0913 - as `send`, and where to and how much
         self,
@@ -283,7 +286,7 @@ class ApiClient:
                 raise _Retry(said, known) from error
             raise ReadError(said, known.hint) from error
 
-    def _read_json(self, response: requests.Response) -> Reply:
+    def _read_json(self, decode: Callable[[bytes], Any], response: requests.Response) -> Reply:
         body = response.content
         try:
             data = decode(body)

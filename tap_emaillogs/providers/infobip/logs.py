@@ -21,6 +21,7 @@ from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.errors import Misunderstood, VendorError
 from tap_emaillogs.providers.infobip.filters import renamed_in_version_4
 from tap_emaillogs.streams.base import LogStream
+from tap_emaillogs.streams.codec import Layout
 from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, SinglePage
 from tap_emaillogs.streams.window import Window
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 _OLD_NAMES = {renamed_in_version_4(name): name for name in ("from", "to")}
 _NEW_COLUMNS = frozenset({*_OLD_NAMES, "platform"})
+_LAYOUT_1 = Layout(("results",))
+_LAYOUT_4 = Layout(("results",), tuple(_OLD_NAMES.items()), (("platform", ("applicationId", "entityId")),))
 _FLEETING = timedelta(minutes=1)
 """So much at the far end of the vendor's history may be gone before it can be read: that is not worth a word."""
 _MARGINS = (timedelta(seconds=1), timedelta(seconds=10), timedelta(minutes=1))
@@ -72,6 +75,11 @@ class EmailLogs(LogStream):
     @property
     def _by_cursor(self) -> bool:
         return int(self.account.settings["api_version"]) == 4
+
+    @property
+    def layout(self) -> Layout:
+        """Where the rows are; version 4 has other names for some fields."""
+        return _LAYOUT_4 if self._by_cursor else _LAYOUT_1
 
     def get_url(self, context: Context | None) -> str:  # noqa: ARG002 - the SDK's signature
         """Return the address of the configured version."""
