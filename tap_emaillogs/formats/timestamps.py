@@ -66,14 +66,21 @@ def _exact(value: str) -> datetime | None:
         return None
 
 
+def exact_text(value: str) -> str | None:
+    """Return what `utc_text` does of the common forms of a time; None: it has another form, or is no time."""
+    if _exact(value) is None:
+        return None
+    return value if value[-1] == "Z" else f"{value[:23]}Z"
+
+
 def utc_text(value: str) -> str:
     """Bring an ISO 8601 time to UTC with `Z`, keeping the precision it came with.
 
     Raises:
         ValueError: The text is no such time.
     """
-    if _exact(value) is not None:
-        return value if value[-1] == "Z" else f"{value[:23]}Z"
+    if (text := exact_text(value)) is not None:
+        return text
     moment = parse(value)  # 2024-02-31 has the form and is no date
     if _UTC_FORM.fullmatch(value) and value[17:19] < "60":
         return value
