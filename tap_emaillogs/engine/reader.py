@@ -86,8 +86,9 @@ class PagedReader(Reader):
         """Ask for one page of a window."""
         page = PageContext(self.context(window), token)
         request = self.stream.get_http_request(page=page)
-        reply = self.account.client.send(request, reading.meter, as_json=self.stream.payload_as_json)
-        return self.stream.parse_page(reply.data, page)
+        stream, send = self.stream, self.account.client.send
+        reply = send(request, reading.meter, as_json=stream.payload_as_json, decode=stream.decode)
+        return stream.parse_page(reply.data, page)
 
     def context(self, window: Window) -> dict[str, Any]:
         """Return what the request for a window is told, as `stream_context`."""
@@ -248,8 +249,8 @@ class PagedReader(Reader):
             inside = {row.identity for row in rows if not row.beside}
             rows = [row for row in rows if row.identity in inside]
         reading.memory.learned.density.learn(reading.window, len(rows))
-        key = self.stream.twin_key
-        records = Packed([row.line for row in rows]) if key is None else Packed.with_twins(rows, key)
+        unkeyed = self.stream.twin_key is not None
+        records = Packed.with_twins(rows) if unkeyed else Packed([row.line for row in rows])
         return Outcome(records, "truncated" if truncated else "complete", total, truncated)
 
 

@@ -89,6 +89,7 @@ class ApiClient:
         authorize: bool = True,
         errors: Sequence[ErrorRule] = (),
         any_body: bool = False,
+        decode: Callable[[bytes], Any] = decode,
     ) -> Reply:
         """Send one request until it is answered in JSON, and return the answer.
 
@@ -99,13 +100,16 @@ class ApiClient:
             authorize: Whether the key or token goes with it.
             errors: What errors mean in answer to just this request, looked up first.
             any_body: Whether an accepted answer need not be JSON: its data are None then.
+            decode: Reads the body of an accepted answer; raises ValueError where it is no JSON.
 
         Raises:
             VendorError: The vendor refused it, by status or by an error in a 200.
             Unreachable: No usable answer after `max_tries`.
         """
         exchange = _Exchange(request, meter, as_json, authorize, (*errors, *self._errors))
-        return self._until_read(exchange, lambda response: self._json(response, exchange, any_body=any_body))
+        return self._until_read(
+            exchange, lambda response: self._json(response, exchange, any_body=any_body, decode=decode)
+        )
 
     def send_once(
         self, request: HTTPRequest, meter: Meter, happened: Callable[[], _T | None], *, as_json: bool = False
@@ -192,7 +196,14 @@ class ApiClient:
 
     # What an answer says.
 
-    def _json(self, response: requests.Response, exchange: _Exchange, *, any_body: bool = False) -> Reply:
+    def _json(
+        self,
+        response: requests.Response,
+        exchange: _Exchange,
+        *,
+        any_body: bool = False,
+        decode: Callable[[bytes], Any] = decode,
+    ) -> Reply:
         body = response.content
         try:
             data = decode(body)

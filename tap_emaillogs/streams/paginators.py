@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.pagination import BaseAPIPaginator
 
 from tap_emaillogs.http.errors import Misunderstood, PagingLoop, ReadError
+from tap_emaillogs.streams.codec import Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ class Page:
     """How many rows all pages of a capped window can show; None: no more than this one."""
 
 
-def objects(rows: Any, missing: str) -> list[dict[str, Any]]:
+def objects(rows: Any, missing: str) -> list[Any]:
     """Return the rows of an answer.
 
     Raises:
@@ -44,7 +45,7 @@ def objects(rows: Any, missing: str) -> list[dict[str, Any]]:
     """
     if not isinstance(rows, list):
         raise Misunderstood(f"the answer holds no {missing}")
-    if not all(isinstance(row, dict) for row in rows):
+    if not all(issubclass(kind, (dict, Row)) for kind in {*map(type, rows)}):
         raise Misunderstood("a row of the answer is no object")
     return rows
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ NO_KEY = "-"
 _UNFIT = object()
 _INTEGERS = 1 << 63
 """Databases hold whole numbers of 64 bits; a larger one would stop a load."""
+_FIRST = blake2b((16).to_bytes(8, "big"), digest_size=16)
 encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode = msgspec.json.Decoder().decode
 _encode_sorted = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
@@ -79,19 +80,23 @@ class Normaliser:
         """Return the record of a row; the tap's own columns are null until the stream fills them."""
         record = dict(self._blank)
         extra: dict[str, Any] = {}
-        converters, texts = self._converters, self._texts
+        texts = self._texts
         for name, value in row.items():
             if type(value) is str and name in texts and "\x00" not in value:
                 record[name] = value
-                continue
-            convert = converters.get(name)
-            if convert is None:
-                extra[without_nul(name)] = without_nul(value)
-            elif value is not None:
-                record[name] = convert(value, name, extra)
+            else:
+                self.convert(name, value, record, extra)
         if extra:
             record[EXTRA] = json_text(extra)
         return record
+
+    def convert(self, name: str, value: Any, record: Record, extra: dict[str, Any]) -> None:
+        """Put a field of the vendor's into `record`, as the column wants it, and what fits no column into `extra`."""
+        convert = self._converters.get(name)
+        if convert is None:
+            extra[without_nul(name)] = without_nul(value)
+        elif value is not None:
+            record[name] = convert(value, name, extra)
 
 
 def _converter(spec: Mapping[str, Any]) -> _Convert:
@@ -209,47 +214,55 @@ def canonical(record: Mapping[str, Any], names: Sequence[str]) -> bytes:
     for name in names:
         value = record.get(name)
         if value is not None:
-            content[name] = _pruned(value) if isinstance(value, (dict, list)) else value
+            content[name] = pruned(value) if isinstance(value, (dict, list)) else value
     return _encode_sorted(content)
 
 
-def _pruned(value: Any) -> Any:
+def pruned(value: Any) -> Any:
+    """Return a value without the nulls of its objects; those of its lists stay."""
     if isinstance(value, dict):
-        return {key: _pruned(item) for key, item in value.items() if item is not None}
+        return {key: pruned(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
-        return [_pruned(item) for item in value]
+        return [pruned(item) for item in value]
     return value
 
 
-def pack(record: Record, key: str, identity: Sequence[str]) -> tuple[bytes, bytes]:
-    """Return the digest of a record's identity, and the record without its key as JSON: a tenth of the memory."""
-    content = blake2b(canonical(record, identity), digest_size=16).digest()
+def pack(record: Record, key: str, identity: bytes) -> bytes:
+    """Return a record as JSON, with the key of the first row of this identity as its last column."""
     del record[key]
-    return content, encode(record)
+    record[key] = twin_key(identity, 0)
+    return encode(record)
 
 
 class Packed:
-    """Records kept as JSON until they are written; may be iterated over more than once."""
+    """Records kept as JSON until they are written, a tenth of the memory; may be iterated over more than once."""
 
     def __init__(self, lines: Sequence[bytes]) -> None:
         self.lines = lines
 
     @classmethod
-    def with_twins(cls, rows: Iterable[Taken], key: str) -> Packed:
-        """Give packed rows their key: a digest of their identity and of their place among rows of the same identity.
+    def with_twins(cls, rows: Sequence[Taken]) -> Packed:
+        """Number the rows of the same identity, whose lines `pack` made, and so give each a key of its own.
 
         Twins that differ outside their identity are numbered by `order`, then by what differs, never by the answer.
+        They come one after the other.
         """
+        counts = Counter([row.identity for row in rows])
+        if len(counts) == len(rows):
+            return cls([row.line for row in rows])
         groups: defaultdict[bytes, list[tuple[bytes, bytes]]] = defaultdict(list)
         for row in rows:
-            groups[row.identity].append((row.order, row.line))
-        return cls(
-            [
-                b'%s,"%s":"%s"}' % (line[:-1], key.encode(), twin_key(content, place).encode())
-                for content, twins in groups.items()
-                for place, (_, line) in enumerate(sorted(twins))
-            ]
-        )
+            if counts[row.identity] > 1:
+                groups[row.identity].append((row.order, row.line))
+        lines = []
+        for row in rows:
+            if row.identity not in groups:
+                if counts[row.identity] == 1:
+                    lines.append(row.line)
+                continue
+            twins = sorted(groups.pop(row.identity))
+            lines += [_with_key(line, twin_key(row.identity, place)) for place, (_, line) in enumerate(twins)]
+        return cls(lines)
 
     def chunks(self, size: int) -> Iterator[list[bytes]]:
         """Hand the records out, encoded, at most `size` at once; those handed out are gone."""
@@ -267,6 +280,14 @@ class Packed:
         return map(_decode, self.lines)
 
 
-def twin_key(content: bytes, place: int) -> str:
-    """Return the key of the record at `place`, from 0, among its exact twins."""
-    return digest(content, str(place).encode()) if place else digest(content)
+def _with_key(line: bytes, key: str) -> bytes:
+    return b'%s"%s"}' % (line[: -len(key) - 3], key.encode())
+
+
+def twin_key(identity: bytes, place: int) -> str:
+    """Return the key of the record at `place`, from 0, among its exact twins; `identity` has 16 bytes."""
+    if place:
+        return digest(identity, str(place).encode())
+    state = _FIRST.copy()  # as `digest(identity)`, in half the time
+    state.update(identity)
+    return state.hexdigest()

@@ -11,7 +11,7 @@ class Taken(NamedTuple):
     identity: Any
     """What tells it from other rows, hashable: the vendor's key, or a digest."""
     line: bytes
-    """Its record as JSON; without its key where that depends on the row's twins."""
+    """Its record as JSON; where its key depends on its twins, with that of the first of them, as the last column."""
     order: bytes = b""
     """What orders it among rows of the same identity; empty: nothing does, and equal rows may be twins."""
     beside: bool = False

@@ -116,7 +116,7 @@ class UndocumentedStream(LogStream):
         taken = []
         for row in rows:
             identity, order = self._ranked(row)
-            taken.append(Taken(identity, pack(self.record(row), self.twin_key, ())[1], order))
+            taken.append(Taken(identity, pack(self.record(row), self.twin_key, identity), order))
         return taken
 
     def each_record(self, rows: Callable[[], Iterable[Mapping[str, Any]]]) -> Iterator[Record]:

@@ -13,6 +13,7 @@ from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers.infobip.filters import renamed_in_version_4
 from tap_emaillogs.providers.infobip.proof import ProofReader
 from tap_emaillogs.streams.base import LogStream
+from tap_emaillogs.streams.codec import Layout
 from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, SinglePage, objects
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _OLD_NAMES = {renamed_in_version_4(name): name for name in ("from", "to")}
 _NEW_COLUMNS = frozenset({*_OLD_NAMES, "platform"})
+_LAYOUT_1 = Layout(("results",))
+_LAYOUT_4 = Layout(("results",), tuple(_OLD_NAMES.items()), (("platform", ("applicationId", "entityId")),))
 
 
 class EmailLogs(LogStream):
@@ -51,6 +54,11 @@ class EmailLogs(LogStream):
     def by_cursor(self) -> bool:
         """Whether this is version 4, which has pages."""
         return int(self.account.settings["api_version"]) == 4
+
+    @property
+    def layout(self) -> Layout:
+        """Where the rows are; version 4 has other names for some fields."""
+        return _LAYOUT_4 if self.by_cursor else _LAYOUT_1
 
     def get_url(self, context: Context | None) -> str:  # noqa: ARG002 - the SDK's signature
         """Return the address of the configured version."""

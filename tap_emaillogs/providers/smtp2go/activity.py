@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.streams.base import LogStream
+from tap_emaillogs.streams.codec import Layout
 from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, objects
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Activity(LogStream):
     outside_identity: ClassVar[frozenset[str]] = frozenset({"headers", "custom_headers", "delivery_attempts"})
     exact_bounds = True
     time_columns = ("date",)
+    layout = Layout(("data", "events"))
 
     def filters(self) -> dict[str, Any] | None:
         """Return the settings that leave events out, as the request names them."""
