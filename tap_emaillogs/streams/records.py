@@ -247,9 +247,9 @@ class Packed:
         Twins that differ outside their identity are numbered by `order`, then by what differs, never by the answer.
         They come one after the other.
         """
-        counts = Counter([row.identity for row in rows])
-        if len(counts) == len(rows):
+        if len({row.identity for row in rows}) == len(rows):
             return cls([row.line for row in rows])
+        counts = Counter([row.identity for row in rows])
         groups: defaultdict[bytes, list[tuple[bytes, bytes]]] = defaultdict(list)
         for row in rows:
             if counts[row.identity] > 1:
