@@ -9,6 +9,10 @@ _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?\s*(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?",
 )
 _UTC_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+_SECONDS = frozenset(f"{second:02}Z" for second in range(60))
+_MOST_MINUTES = 1 << 14
+_minutes: set[str] = set()
+"""Minutes that were seen to be in the calendar: `2026-03-01T12:00:`."""
 _UTC_ENDS = frozenset({"Z", "+0000", "+00:00"})
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -68,8 +72,13 @@ def _exact(value: str) -> datetime | None:
 
 def exact_text(value: str) -> str | None:
     """Return what `utc_text` does of the common forms of a time; None: it has another form, or is no time."""
+    if value[17:] in _SECONDS and value[:17] in _minutes:
+        return value
     if _exact(value) is None:
         return None
+    if len(_minutes) >= _MOST_MINUTES:
+        _minutes.clear()
+    _minutes.add(value[:17])
     return value if value[-1] == "Z" else f"{value[:23]}Z"
 
 

@@ -131,7 +131,7 @@ class Codec:
         self.order = [names.get(column, column) for column in self._columns]
         self.fields: list[tuple[str, Any, Any]] = []
         self._converters: list[Times | Objects | Spread] = []
-        self._free: list[str] = []
+        free: list[str] = []
         refused = set(normalise.own)
         for name, columns in layout.spread:
             refused.update(columns)
@@ -146,10 +146,10 @@ class Codec:
             elif kind is not _Refused and spec.get("format") == "date-time":
                 self._converters.append(Times(name, column, self._normalised))
             elif kind == _FREE and column in identity:
-                self._free.append(name)
-        self._outside = [column for column in normalise.declared if column not in identity]
-        self._special = attrgetter(*self._outside, *self._free, EXTRA, EXTRA)
-        self._nothing = self._special(msgspec.defstruct("nothing", [(name, Any, None) for name in self.order])())
+                free.append(name)
+        self._outside = frozenset(normalise.declared) - {*identity}
+        self._special_names = [*sorted(self._outside), *free, EXTRA, EXTRA]  # at least two: then they come as a tuple
+        self._special, self._nothing = attrgetter(*self._special_names), (None,) * len(self._special_names)
         self._decode_raw = msgspec.json.Decoder(_answer(Raw, layout.rows_at)).decode
         self._shape = _Shape(self, ())
         self._shapes = {self._shape.row: self._shape}
@@ -221,11 +221,11 @@ class Codec:
 
     def take(self, rows: Sequence[Any], account: str, take_dict: Callable[[Any], Taken]) -> list[Taken]:
         """Make the lines of a page's rows; `take_dict` makes those of the rows that came as dicts."""
+        kinds = set(map(type, rows))
+        if len(kinds) == 1 and kinds <= self._shapes.keys():
+            return self._take(rows, account)
         structs = [row for row in rows if isinstance(row, Row)]
-        taken = self._take(structs, account) if structs else []
-        if len(structs) == len(rows):
-            return taken
-        made = iter(taken)
+        made = iter(self._take(structs, account) if structs else ())
         return [next(made) if isinstance(row, Row) else take_dict(row) for row in rows]
 
     def _take(self, rows: Sequence[Any], account: str) -> list[Taken]:
@@ -257,8 +257,9 @@ class Codec:
         return list(map(tuple.__new__, repeat(Taken), taken))  # as Taken(...), in half the time
 
     def _identities(self, rows: Sequence[Any]) -> list[bytes]:
-        special, nothing = self._special, self._nothing
-        shown = [row if special(row) == nothing else self._for_key(row) for row in rows]
+        special, shown = list(map(self._special, rows)), rows
+        if special.count(self._nothing) < len(rows):
+            shown = [self._for_key(row, parts) for row, parts in zip(rows, special, strict=True)]
         identities = []
         for line in _encode_canonical(shown).split(b"\n")[:-1]:
             state = _EMPTY.copy()
@@ -266,16 +267,14 @@ class Codec:
             identities.append(state.digest())
         return identities
 
-    def _for_key(self, row: Any) -> Any:
+    def _for_key(self, row: Any, parts: Sequence[Any]) -> Any:
         """Return a row with what its key is made of: without some columns, and null the same as absent."""
-        row = row.__copy__()
-        for name in self._outside:
-            setattr(row, name, None)
-        for name in self._free:
-            value = getattr(row, name)
-            if value is not None and b":null" in _encode(value):
-                setattr(row, name, pruned(value))
-        return row
+        bare = row
+        for name, value in zip(self._special_names, parts, strict=True):
+            if value is not None and (name in self._outside or b":null" in _encode(value)):
+                bare = row.__copy__() if bare is row else bare
+                setattr(bare, name, None if name in self._outside else pruned(value))
+        return bare
 
 
 def _answer(row: Any, rows_at: Sequence[str]) -> Any:

@@ -108,7 +108,7 @@ def _converter(spec: Mapping[str, Any]) -> _Convert:
         return _array(_converter(spec.get("items") or {"type": ["object", "null"]}))
     if kind == "object":
         return _object(spec["properties"]) if spec.get("properties") else _checked(_free_object)
-    return _checked(_SCALARS[kind])
+    return _whole_number if kind == "integer" else _checked(_SCALARS[kind])
 
 
 def _is_text(spec: Mapping[str, Any]) -> bool:
@@ -144,6 +144,7 @@ def _array(convert: _Convert) -> _Convert:
 
 def _object(properties: Mapping[str, Any]) -> _Convert:
     converters = {name: _converter(spec) for name, spec in properties.items()}
+    texts = frozenset(name for name, spec in properties.items() if _is_text(spec))
 
     def nested(value: Any, path: str, extra: dict[str, Any]) -> Any:
         if not isinstance(value, dict):
@@ -152,6 +153,9 @@ def _object(properties: Mapping[str, Any]) -> _Convert:
             return None
         result = {}
         for name, item in value.items():
+            if type(item) is str and name in texts and "\x00" not in item:
+                result[name] = item
+                continue
             convert = converters.get(name)
             if convert is None:
                 extra[without_nul(f"{path}.{name}")] = without_nul(item)
@@ -174,6 +178,15 @@ def _integer(value: Any) -> Any:
     number = int(value)
     fits = isinstance(value, (int, str)) or number == value
     return number if fits and -_INTEGERS <= number < _INTEGERS else _UNFIT
+
+
+def _whole_number(value: Any, path: str, extra: dict[str, Any]) -> Any:
+    if type(value) is int and -_INTEGERS <= value < _INTEGERS:
+        return value
+    return _read_integer(value, path, extra)
+
+
+_read_integer = _checked(_integer)
 
 
 def _number(value: Any) -> Any:
@@ -202,7 +215,6 @@ def _free_object(value: Any) -> Any:
 
 _SCALARS: dict[str, Callable[[Any], Any]] = {
     "string": _string,
-    "integer": _integer,
     "number": _number,
     "boolean": _boolean,
 }
@@ -247,9 +259,9 @@ class Packed:
         Twins that differ outside their identity are numbered by `order`, then by what differs, never by the answer.
         They come one after the other.
         """
-        counts = Counter([row.identity for row in rows])
-        if len(counts) == len(rows):
+        if len({row.identity for row in rows}) == len(rows):
             return cls([row.line for row in rows])
+        counts = Counter([row.identity for row in rows])
         groups: defaultdict[bytes, list[tuple[bytes, bytes]]] = defaultdict(list)
         for row in rows:
             if counts[row.identity] > 1:
