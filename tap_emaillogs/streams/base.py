@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.paginators import Page, PagePaginatorBase
     from tap_emaillogs.streams.provider import Account
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.settings import Settings, StreamDefaults
 
 SCHEMAS = SchemaDirectory(resources.files("tap_emaillogs") / "schemas")
 _ATTEMPTS = 3
@@ -68,7 +69,7 @@ class LogStream(RESTStream[Any]):
     """Whether the vendor promises `[start, end)`, so that no row is shown by two neighbours."""
     row_per_event: ClassVar[bool] = False
     """Whether the vendor may have several rows for one mail and recipient."""
-    overrides: ClassVar[Mapping[str, Any]] = {}
+    overrides: ClassVar[StreamDefaults] = {}
     """Defaults of this endpoint that differ from its provider's."""
     rows_per_window: ClassVar[int] = 10_000
     """A window with more than twice as many is split: memory holds whole windows, and a kill costs at most one."""
@@ -76,6 +77,8 @@ class LogStream(RESTStream[Any]):
     """How full a part is planned, of what one answer can carry."""
 
     account: Account
+    settings: Settings
+    """Those of the account, with this stream's own defaults."""
 
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap)
@@ -87,6 +90,7 @@ class LogStream(RESTStream[Any]):
         """Return this stream bound to one account; both share schema and settings."""
         bound = copy.copy(self)
         bound.account = account
+        bound.settings = account.settings_with(self.overrides)
         return bound
 
     # What singer-sdk asks for.

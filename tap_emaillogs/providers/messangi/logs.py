@@ -134,28 +134,28 @@ class MessageLogs(MessageRows):
         """Bind the stream to an account, with a memory of its longest answer."""
         bound = cast("Self", super().for_account(account))
         bound.largest = [0]
-        account.client.vendor_message = partial(answers.error_message, path=account.settings.get("records_path"))
+        account.client.vendor_message = partial(answers.error_message, path=bound.settings.records_path)
         return bound
 
     def get_url(self, context: Context | None) -> str:  # noqa: ARG002 - the SDK's signature
         """Return the configured address."""
-        return f"{self.url_base}/{self.account.settings['report_path'].lstrip('/')}"
+        return f"{self.url_base}/{self.settings.report_path.lstrip('/')}"
 
     def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
         """Ask for a page of the window."""
         request = super().get_http_request(page=page)
-        settings = self.account.settings
+        settings = self.settings
         request.params = {
             **windows.query(settings, (page.stream_context or {})["window"]),
-            settings["page_param"]: page.next_page_token,
-            settings["size_param"]: settings["page_size"],
+            settings.page_param: page.next_page_token,
+            settings.size_param: settings.page_size,
         }
         return request
 
     def get_new_paginator(self) -> Pages:
         """Number pages from `first_page`."""
-        settings = self.account.settings
-        return Pages(settings["page_size"], self.largest, first=settings["first_page"], mail_of=self.mail_of)
+        settings = self.settings
+        return Pages(settings.page_size, self.largest, first=settings.first_page, mail_of=self.mail_of)
 
     def send(self, page: PageContext[Any], meter: Meter) -> Reply:
         """Ask for one page; a vendor that counts from 1 may refuse page 0, which then has no rows."""
@@ -169,7 +169,7 @@ class MessageLogs(MessageRows):
 
     def parse_page(self, data: Any) -> Page:
         """Read the rows out of whichever wrapper they come in."""
-        return Page(() if data is _NO_PAGE else answers.rows_of(data, self.account.settings.get("records_path")))
+        return Page(() if data is _NO_PAGE else answers.rows_of(data, self.settings.records_path))
 
     def read(self, reading: Reading) -> Outcome | Split:
         """Read a window; split one that is too much for the vendor, or cannot be paged through."""
@@ -189,7 +189,7 @@ class MessageLogs(MessageRows):
     def split(self, reading: Reading, page: Page) -> Split | None:
         """Split also where the first page, when it is a full one, promises more than memory should hold."""
         seen = len(page.rows)
-        if not page.capped and (seen >= self.account.settings["page_size"] or _is_round(seen)):
+        if not page.capped and (seen >= self.settings.page_size or _is_round(seen)):
             times = self.times(page.rows)
             total = estimate(reading.window, times, reading.memory.density)
             if total > 2 * self.rows_per_window and reading.window.length > self.unit:

@@ -22,7 +22,7 @@ from tap_emaillogs.providers.messangi.folder import Folder
 from tap_emaillogs.providers.messangi.mailbox import ImapMailbox
 from tap_emaillogs.providers.messangi.moments import belongs, dates_of
 from tap_emaillogs.providers.messangi.pending import CONFIRMATION, LIFE, Pending, Requests
-from tap_emaillogs.providers.messangi.settings import WAIT_MINUTES, body_keys, zone_of, zone_text
+from tap_emaillogs.providers.messangi.settings import zone_of, zone_text
 from tap_emaillogs.providers.messangi.streams import MessageRows
 from tap_emaillogs.streams.records import digest, json_text
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.engine.reading import Memory, Reading
     from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.providers.messangi.collect import Look, Report, Source
+    from tap_emaillogs.providers.messangi.settings import ReportSettings
     from tap_emaillogs.streams.provider import Account
 
     _Rows = Callable[[], Iterable[Mapping[str, Any]]]
@@ -65,18 +66,15 @@ class MessageReports(MessageRows):
     def for_account(self, account: Account) -> Self:
         """Bind the stream to an account and its mailbox."""
         bound = cast("Self", super().for_account(account))
-        report = account.settings["report"]
+        report = bound._report  # noqa: SLF001 - a copy of this object
         client = account.client
-        source: Source = (
-            Folder(report["directory"]) if "directory" in report else ImapMailbox(report["mailbox"], client.clock)
-        )
-        bound.collector = Collector(source, report.get("trusted_sender"), client.redact, bound.known_columns())
+        source: Source = ImapMailbox(report.mailbox, client.clock) if report.mailbox else Folder(report.directory)
+        bound.collector = Collector(source, report.trusted_sender, client.redact, bound.known_columns())
         return bound
 
     def known_columns(self) -> frozenset[str]:
         """Return the columns by which a table is recognised as a report."""
-        settings = self.account.settings
-        own = ((settings.get(name) or {}).get(self.name) or () for name in ("columns", "reference"))
+        own = (given.get(self.name, ()) for given in (self.settings.columns, self.settings.reference))
         return candidates.known_columns([*self.normalise.declared, *(name for names in own for name in names)])
 
     def windows_in_flight(self) -> int:
@@ -99,8 +97,9 @@ class MessageReports(MessageRows):
         return digest(json_text(self.filters()).encode())
 
     @property
-    def _report(self) -> Mapping[str, Any]:
-        report: Mapping[str, Any] = self.account.settings["report"]
+    def _report(self) -> ReportSettings:
+        report = self.settings.report
+        assert report is not None  # or there would be no such stream
         return report
 
     def _register(self, memory: Memory) -> None:
@@ -137,22 +136,22 @@ class MessageReports(MessageRows):
 
     @property
     def _zone(self) -> tzinfo:
-        return zone_of(self._report.get("timezone", "GMT")) or UTC
+        return zone_of(self._report.timezone) or UTC
 
     def _ask(self, reading: Reading, requests: Requests, request: Pending) -> Outcome | Split:
         """Make a request that is in STATE."""
         account = self.account
         requests.put(request, account.client.clock)
         values = {
-            "emails": list(self._report["emails"]),
-            "from": self._report["from"],
+            "emails": list(self._report.emails),
+            "from": self._report.from_,
             "timezone": request.zone,
             "id": request.ident,
         }
-        body = {name: values[part] for part, name in body_keys(self._report).items()}
-        method = self._report.get("method", "POST")
-        url = f"{account.base_url}/{account.settings['export_path'].lstrip('/')}"
-        query = windows.query(account.settings, reading.window)
+        body = {name: values[part] for part, name in self._report.body_keys.used().items()}
+        method = self._report.method
+        url = f"{account.base_url}/{self.settings.export_path.lstrip('/')}"
+        query = windows.query(self.settings, reading.window)
         try:
             account.client.send(
                 HTTPRequest(url, method, params=query, data=body), reading.meter, as_json=True, any_body=True
@@ -166,7 +165,7 @@ class MessageReports(MessageRows):
 
     def _wait(self, reading: Reading, requests: Requests, request: Pending) -> Outcome:
         clock = self.account.client.clock
-        deadline = request.asked + timedelta(minutes=float(self._report.get("wait_minutes", WAIT_MINUTES)))
+        deadline = request.asked + timedelta(minutes=self._report.wait_minutes)
         pause = _FIRST_WAIT
         while True:
             reading.meter.check()
@@ -201,7 +200,7 @@ class MessageReports(MessageRows):
         reader.zone = zone_of(request.zone) or UTC
 
         def committed() -> None:
-            if self._report.get("trusted_sender"):
+            if self._report.trusted_sender:
                 requests.use(report.mail)
             requests.drop(request.ident)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime, timedelta
 
+    from tap_emaillogs.providers.messangi.settings import MessangiSettings
     from tap_emaillogs.streams.records import Record
 
 
@@ -27,6 +28,7 @@ class MessageRows(UndocumentedStream):
     """
 
     provider = "messangi"
+    settings: MessangiSettings
     time_columns = ("event_at",)
     unit = timestamps.SECOND
     references: ClassVar[tuple[str, ...]] = REFERENCES
@@ -37,11 +39,11 @@ class MessageRows(UndocumentedStream):
     @property
     def channel(self) -> str:
         """The channel that is asked for; empty: none is, and the vendor may show all."""
-        return str(self.account.settings["channel"])
+        return self.settings.channel
 
     def filters(self) -> dict[str, Any] | None:
         """Return the filters in force: the channel, and what `extra_params` adds."""
-        return windows.filters(self.account.settings) or None
+        return windows.filters(self.settings) or None
 
     def identity_of_row(self, row: Mapping[str, Any]) -> MailKey | None:
         """Return the mail that the row tells of; None: it does not say."""

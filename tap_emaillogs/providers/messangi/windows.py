@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.engine.reading import Outcome, Split
 from tap_emaillogs.engine.windows import equal_parts
 from tap_emaillogs.formats import timestamps
+from tap_emaillogs.providers.messangi.settings import LONGEST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tap_emaillogs.engine.reading import Reading
     from tap_emaillogs.engine.windows import Window
+    from tap_emaillogs.providers.messangi.settings import MessangiSettings
 
-LONGEST = timedelta(days=92)
-"""What the vendor answers at most; beyond it: "The date range exceeds the allowed limit: 92"."""
 MARGIN = timestamps.MILLISECOND
 """Whether the range's ends belong to it is unknown, so its start is asked for a little earlier."""
 
 
-def query(settings: Mapping[str, Any], window: Window) -> dict[str, Any]:
+def query(settings: MessangiSettings, window: Window) -> dict[str, Any]:
     """Return the query that both endpoints share: the range, and the filters in force."""
     return {
         "from": timestamps.millis(window.start - MARGIN),
@@ -30,10 +27,10 @@ def query(settings: Mapping[str, Any], window: Window) -> dict[str, Any]:
     }
 
 
-def filters(settings: Mapping[str, Any]) -> dict[str, Any]:
+def filters(settings: MessangiSettings) -> dict[str, Any]:
     """Return the filters in force; an empty channel is not sent."""
-    channel = {"channel": settings["channel"]} if settings["channel"] else {}
-    return {**channel, **(settings.get("extra_params") or {})}
+    channel = {"channel": settings.channel} if settings.channel else {}
+    return {**channel, **settings.extra_params}
 
 
 def too_long(window: Window) -> bool:

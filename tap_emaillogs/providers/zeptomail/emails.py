@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.engine.reading import Outcome, Reading
     from tap_emaillogs.http.client import Meter
     from tap_emaillogs.streams.provider import Account
+    from tap_emaillogs.streams.settings import StreamDefaults
 
 _MINUTE = timedelta(minutes=1)
 _ROUND = 10
@@ -52,7 +53,7 @@ class Emails(LogStream):
     time_columns = ("processed_time", "sent_time")
     unit = _MINUTE
     selected_by_default = False
-    overrides: ClassVar[Mapping[str, Any]] = {
+    overrides: ClassVar[StreamDefaults] = {
         "lookback_minutes": 60,
         "revisit_minutes": [1440],
         "settle_minutes": 5,

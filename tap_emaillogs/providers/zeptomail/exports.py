@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from tap_emaillogs.files.jobrequests import Rows
     from tap_emaillogs.http.errors import VendorError
     from tap_emaillogs.streams.provider import Account
+    from tap_emaillogs.streams.settings import StreamDefaults
 
-FILES = {"revisit_minutes": [1440], "lookback_minutes": 0, "settle_minutes": 15, "window_hours": 168}
+FILES: StreamDefaults = {"revisit_minutes": [1440], "lookback_minutes": 0, "settle_minutes": 15, "window_hours": 168}
 """A week at most per file: the whole history is nine jobs, which wait side by side, and what a broken file or a kill
 costs stays small. The vendor's own sample asks for five months at once."""
 _ALL_AGENTS = "All Agents"
@@ -54,7 +55,7 @@ class Export(JobStream):
     primary_keys = ("account", "row_id")
     twin_key = "row_id"
     time_columns = ("event_at",)
-    overrides: ClassVar[Mapping[str, Any]] = FILES
+    overrides: ClassVar[StreamDefaults] = FILES
     _flags_as_text = False
     """Whether this vendor was seen to refuse JSON's booleans in this run."""
 

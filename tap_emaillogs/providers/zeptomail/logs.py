@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.files.jobnotes import JobNote
     from tap_emaillogs.files.jobrequests import Rows
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.settings import StreamDefaults
 
 _VALUES = ("value", "suppressed_value", "suppression_value", "email", "email_address", "address", "domain", "recipient")
 _VALUE_WORDS = frozenset({"value", "email", "mail", "address", "domain", "recipient", "entry"})
@@ -44,7 +45,7 @@ class MailLogs(Export):
     filter_setting = "mail_logs"
     references = events.REFERENCES
     own_dates = date_columns = events.OWN_DATES
-    overrides: ClassVar[Mapping[str, Any]] = {**FILES, "revisit_minutes": [1440, 4320]}
+    overrides: ClassVar[StreamDefaults] = {**FILES, "revisit_minutes": [1440, 4320]}
 
     def filters(self) -> dict[str, Any] | None:
         """Return the request's filters that are set, the agent among them."""
