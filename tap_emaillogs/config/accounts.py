@@ -55,7 +55,7 @@ def _account(provider: Provider, given: Mapping[str, Any], general: General, clo
         clock=clock,
         redact=redact,
         logger=logging.getLogger(f"tap-emaillogs.{provider.name}"),
-        vendor_message=provider.error_message,
+        vendor_message=provider.error_finder(settings),
         errors=provider.errors,
         label=f"{provider.name}, account {settings.account}",
         timeout=general.timeout_seconds,

@@ -183,7 +183,7 @@ def default_of(provider: Provider, one: Declared) -> str:
         return ""  # that of the whole configuration
     streams: dict[str, list[str]] = {}
     for kind in provider.streams:
-        streams.setdefault(default_text(kind.overrides.get(one.name, one.default)), []).append(vars(kind)["name"])
+        streams.setdefault(default_text(kind.defaults.get(one.name, one.default)), []).append(vars(kind)["name"])
     text, *others = streams or [default_text(one.default)]
     parts = [text, *(f"{other} for {', '.join(streams[other])}" for other in others)]
     parts += [f"{default_text(value)} with {name} {case}" for (name, case), value in one.option.cases.items()]

@@ -108,7 +108,7 @@ class Endpoint:
     warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.policy = self.stream.account.policy(self.stream.unit, self.stream.overrides)
+        self.policy = self.stream.account.policy(self.stream.unit, self.stream.defaults)
         self.memory = Memory(self.state.notes)
         self._finisher = Finisher(self.stream, self.consumers, self.privacy, self._check)
         self._paced = False

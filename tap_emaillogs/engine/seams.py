@@ -103,7 +103,7 @@ def _edge(stream: LogStream, history: timedelta) -> datetime:
 
 
 def _policy(stream: LogStream) -> Policy:
-    return stream.account.policy(stream.unit, stream.overrides)
+    return stream.account.policy(stream.unit, stream.defaults)
 
 
 def _are_twins(stream: LogStream, reading: Reading, attempt: Attempt, twice: set[Any]) -> bool:

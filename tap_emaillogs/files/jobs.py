@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.engine.reading import Memory, Reading
     from tap_emaillogs.engine.windows import Window
+    from tap_emaillogs.files.settings import JobSettings
     from tap_emaillogs.files.tables import Table
     from tap_emaillogs.streams.provider import Account
 
@@ -46,6 +47,7 @@ class JobStream(JobRequests):
     jobs_in_flight: ClassVar[int] = 8
     """Jobs that wait at the vendor at the same time: waiting costs neither side anything."""
 
+    settings: JobSettings
     _board: Board
 
     # What the engine asks.
@@ -67,8 +69,8 @@ class JobStream(JobRequests):
 
     def postponed(self, since: datetime | None, now: datetime) -> str | None:
         """Leave the exports for a later run where `export_interval_minutes` have not passed."""
-        interval = timedelta(minutes=float(self.account.settings["export_interval_minutes"]))
-        settle = self.account.policy(self.unit, self.overrides).settle
+        interval = timedelta(minutes=self.settings.export_interval_minutes)
+        settle = self.account.policy(self.unit, self.defaults).settle
         if since is None or now - settle - since >= interval:
             return None
         minutes = interval / timedelta(minutes=1)
@@ -132,7 +134,7 @@ class JobStream(JobRequests):
         _, jobs = self._board.look(newer_than, reading.meter)
         now = self._now()
         window = reading.window
-        ages = self.account.policy(self.unit, self.overrides).revisits
+        ages = self.account.policy(self.unit, self.defaults).revisits
         # A revisit is to see what changed since the reading before it, not that one's file again.
         earliest = max(
             window.end + max((age for age in ages if window.end + age <= now), default=timedelta()),
@@ -197,13 +199,13 @@ class JobStream(JobRequests):
 
     def _wait(self, reading: Reading, job: JobNote, origin: Origin) -> RemoteJob | None:
         """Poll until the job is done; None: it takes longer than `export_timeout_minutes`."""
-        clock, settings = self.account.client.clock, self.account.settings
-        deadline = clock.monotonic() + 60 * float(settings["export_timeout_minutes"])
-        delay = float(settings["poll_seconds"])
+        clock, settings = self.account.client.clock, self.settings
+        deadline = clock.monotonic() + 60 * settings.export_timeout_minutes
+        delay = settings.poll_seconds
         newer_than = -1.0
         if origin == "new":
             newer_than = clock.monotonic()
-            clock.wait(min(delay, 60 * float(settings["export_timeout_minutes"])))
+            clock.wait(min(delay, 60 * settings.export_timeout_minutes))
         while True:
             seen, jobs = self._board.look(newer_than, reading.meter)
             found = next((one for one in jobs if one.id == job.id), None)

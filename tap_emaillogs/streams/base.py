@@ -69,7 +69,7 @@ class LogStream(RESTStream[Any]):
     """Whether the vendor promises `[start, end)`, so that no row is shown by two neighbours."""
     row_per_event: ClassVar[bool] = False
     """Whether the vendor may have several rows for one mail and recipient."""
-    overrides: ClassVar[StreamDefaults] = {}
+    defaults: ClassVar[StreamDefaults] = {}
     """Defaults of this endpoint that differ from its provider's."""
     rows_per_window: ClassVar[int] = 10_000
     """A window with more than twice as many is split: memory holds whole windows, and a kill costs at most one."""
@@ -90,7 +90,7 @@ class LogStream(RESTStream[Any]):
         """Return this stream bound to one account; both share schema and settings."""
         bound = copy.copy(self)
         bound.account = account
-        bound.settings = account.settings_with(self.overrides)
+        bound.settings = account.settings_with(self.defaults)
         return bound
 
     # What singer-sdk asks for.
@@ -140,11 +140,11 @@ class LogStream(RESTStream[Any]):
 
     def filters(self) -> dict[str, Any] | None:
         """Return the settings that make the vendor leave rows out, for requests and ledger; None: there are none."""
-        return dict(self.account.settings.get("filters") or {}) or None
+        return dict(self.settings.filters) or None
 
     def windows_in_flight(self) -> int:
         """How many windows of this endpoint may be read at the same time."""
-        return int(self.account.settings["max_concurrency"])
+        return self.settings.max_concurrency
 
     def postponed(self, since: datetime | None, now: datetime) -> str | None:  # noqa: ARG002 - for streams with jobs
         """Say why this endpoint is left for a later run; None: it is not.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tap_emaillogs.engine.windows import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from singer_sdk.typing import Property
@@ -54,6 +54,10 @@ class Provider(ABC):
     def error_message(self, data: Any) -> str | None:
         """Find the vendor's own error text in a decoded body; None: it carries no error."""
 
+    def error_finder(self, settings: Settings) -> Callable[[Any], str | None]:  # noqa: ARG002 - where it depends
+        """Return what finds it for an account; override where settings tell where errors stand."""
+        return self.error_message
+
     def events(self, stream: str, record: Record) -> Iterable[Record]:  # noqa: ARG002 - likewise
         """Derive the unified events of one record of `stream`, before privacy is applied.
 
@@ -88,9 +92,9 @@ class Account:
         """Return the settings of an endpoint whose stream has defaults of its own."""
         return self.provider.settings.of(defaults, self.given)
 
-    def policy(self, unit: timedelta, overrides: StreamDefaults) -> Policy:
-        """Return how an endpoint of this account is read; `overrides` are its stream's own defaults."""
-        given = self.settings_with(overrides)
+    def policy(self, unit: timedelta, defaults: StreamDefaults) -> Policy:
+        """Return how an endpoint of this account is read; `defaults` are its stream's own."""
+        given = self.settings_with(defaults)
         history = given.history_days
         return Policy(
             unit=unit,

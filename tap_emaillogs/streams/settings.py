@@ -212,12 +212,3 @@ class Settings(Options, ABC):
     def streams_off(self) -> tuple[str, ...]:
         """Return the names of the streams that an account with these settings cannot read."""
         return ()
-
-    # Until the streams read attributes.
-
-    def __getitem__(self, name: str) -> Any:
-        return getattr(self, declared(type(self))[name].attribute)
-
-    def get(self, name: str) -> Any:
-        """Return a setting."""
-        return self[name]

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
     from singer_sdk.streams.rest import HTTPRequest
 
+    from tap_emaillogs.providers.infobip.settings import InfobipSettings
+
 _OLD_NAMES = {renamed_in_version_4(name): name for name in ("from", "to")}
 _NEW_COLUMNS = frozenset({*_OLD_NAMES, "platform"})
 _FLEETING = timedelta(minutes=1)
@@ -61,6 +63,7 @@ class EmailLogs(LogStream):
     row_key = ("messageId", "to")
     time_columns = ("sentAt",)
     unit = timestamps.MILLISECOND
+    settings: InfobipSettings
     asked_from: datetime | None = None
     """No earlier time is asked for in this run, once the vendor refused to look beyond its history."""
     refusals = 0
@@ -70,11 +73,11 @@ class EmailLogs(LogStream):
 
     @property
     def _by_cursor(self) -> bool:
-        return int(self.account.settings["api_version"]) == 4
+        return self.settings.api_version == 4
 
     def get_url(self, context: Context | None) -> str:  # noqa: ARG002 - the SDK's signature
         """Return the address of the configured version."""
-        return f"{self.url_base}/email/{self.account.settings['api_version']}/logs"
+        return f"{self.url_base}/email/{self.settings.api_version}/logs"
 
     def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
         """Ask for the window, with its margins."""
@@ -85,7 +88,7 @@ class EmailLogs(LogStream):
             **(self.filters() or {}),
             "sentSince": timestamps.millis(since if self.asked_from is None else max(since, self.asked_from)),
             "sentUntil": timestamps.millis(window.end),
-            "limit": self.account.settings["page_size"],
+            "limit": self.settings.page_size,
         }
         if self._by_cursor:
             request.params |= {"useCursor": "true", "cursor": page.next_page_token}
@@ -100,7 +103,7 @@ class EmailLogs(LogStream):
         rows = data.get("results") if isinstance(data, dict) else None
         if not isinstance(rows, list):
             raise Misunderstood("the answer holds no list `results`")
-        full = len(rows) >= self.account.settings["page_size"]
+        full = len(rows) >= self.settings.page_size
         if not self._by_cursor:
             return Page(rows, capped=full)
         cursor = data.get("cursor")
@@ -213,7 +216,7 @@ class EmailLogs(LogStream):
 
     def _kept_from(self) -> datetime | None:
         """Return from when on the vendor still has its mails now; None: no history is configured."""
-        return self.account.policy(self.unit, self.overrides).kept_from(self.account.client.clock.now())
+        return self.account.policy(self.unit, self.defaults).kept_from(self.account.client.clock.now())
 
     def _tell_gone(self, window: Window, result: Outcome | Split) -> Outcome | Split:
         """Set apart, in what was read of a window, the time of which the vendor may have forgotten rows meanwhile."""
@@ -262,7 +265,7 @@ class EmailLogs(LogStream):
 
     def answer_limit(self, page: Page) -> int:  # noqa: ARG002 - the base's signature
         """One answer gives so many rows and no more."""
-        return int(self.account.settings["page_size"])
+        return self.settings.page_size
 
     def inside(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
         """Leave the margins to the neighbours, unless the vendor filters by something else than `sentAt`."""

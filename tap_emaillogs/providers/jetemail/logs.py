@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from singer_sdk import Tap
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
+    from tap_emaillogs.providers.jetemail.settings import JetEmailSettings
+
 
 class OutboundLogs(LogStream):
     """GET /outbound/logs.
@@ -33,6 +35,7 @@ class OutboundLogs(LogStream):
     replication_key = "last_updated"
     row_key = ("uid",)
     time_columns = ("last_updated", "first_seen")
+    settings: JetEmailSettings
     rows_per_window = 2_000  # 20 pages: where pages cannot be read on from one another, the window is read again
 
     def __init__(self, tap: Tap) -> None:
@@ -44,8 +47,8 @@ class OutboundLogs(LogStream):
         """Ask for a page, the oldest rows first."""
         request = super().get_http_request(page=page)
         window = (page.stream_context or {})["window"]
-        place = page.next_page_token or Place(0, self.account.settings["page_size"])
-        numbered = self.account.settings["paging"] == "page"
+        place = page.next_page_token or Place(0, self.settings.page_size)
+        numbered = self.settings.paging == "page"
         request.params = {
             **(self.filters() or {}),
             "limit": place.limit,
@@ -59,10 +62,10 @@ class OutboundLogs(LogStream):
 
     def get_new_paginator(self) -> AnchoredPaginator:
         """Page by offset, or by page number as configured."""
-        settings = self.account.settings
+        settings = self.settings
         motion = self._motion[self.account.label]
         return AnchoredPaginator(
-            settings["page_size"], "uid", self.time_columns, motion, numbered=settings["paging"] == "page"
+            settings.page_size, "uid", self.time_columns, motion, numbered=settings.paging == "page"
         )
 
     def parse_page(self, data: Any) -> Page:
@@ -88,11 +91,7 @@ class OutboundLogs(LogStream):
             return False
         if most and page.total is not None:
             return page.total >= most
-        if (
-            not page.more
-            and len(page.rows) < self.account.settings["page_size"]
-            and (page.total or 0) <= len(page.rows)
-        ):
+        if not page.more and len(page.rows) < self.settings.page_size and (page.total or 0) <= len(page.rows):
             return False
         return page.total is None or page.total >= largest
 

@@ -6,6 +6,7 @@ tolerant, and loud where it does not understand.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.providers.messangi import answers
@@ -16,9 +17,10 @@ from tap_emaillogs.providers.messangi.settings import MessangiSettings
 from tap_emaillogs.streams.provider import Provider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.settings import Settings
 
 
 class Messangi(Provider):
@@ -36,6 +38,11 @@ class Messangi(Provider):
     def error_message(self, data: Any) -> str | None:
         """Read `explain`."""
         return answers.error_message(data)
+
+    def error_finder(self, settings: Settings) -> Callable[[Any], str | None]:
+        """Look for rows where the account has them: an answer with rows is no error."""
+        assert isinstance(settings, MessangiSettings)
+        return partial(answers.error_message, path=settings.records_path)
 
     def events(self, stream: str, record: Record) -> Iterable[Record]:
         """Derive the event that every e-mail has, and that of the status shown."""

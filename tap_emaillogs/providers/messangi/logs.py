@@ -7,7 +7,6 @@ Neither wrapper, nor fields, nor paging, nor whether the range's ends belong to 
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from tap_emaillogs.engine.attempt import Taken
@@ -134,7 +133,6 @@ class MessageLogs(MessageRows):
         """Bind the stream to an account, with a memory of its longest answer."""
         bound = cast("Self", super().for_account(account))
         bound.largest = [0]
-        account.client.vendor_message = partial(answers.error_message, path=bound.settings.records_path)
         return bound
 
     def get_url(self, context: Context | None) -> str:  # noqa: ARG002 - the SDK's signature

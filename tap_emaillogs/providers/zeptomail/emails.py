@@ -16,9 +16,10 @@ from tap_emaillogs.engine.density import cut, estimate
 from tap_emaillogs.engine.reading import Split
 from tap_emaillogs.formats import dates
 from tap_emaillogs.http.errors import Misunderstood, VendorError
-from tap_emaillogs.providers.zeptomail import dateform, settings
+from tap_emaillogs.providers.zeptomail import dateform
 from tap_emaillogs.providers.zeptomail.answers import Question
 from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck, flag_of
+from tap_emaillogs.providers.zeptomail.settings import zone
 from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.paginators import OffsetPaginator, Page
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.engine.reading import Outcome, Reading
     from tap_emaillogs.http.client import Meter
+    from tap_emaillogs.providers.zeptomail.settings import ZeptoMailSettings
     from tap_emaillogs.streams.provider import Account
     from tap_emaillogs.streams.settings import StreamDefaults
 
@@ -53,7 +55,8 @@ class Emails(LogStream):
     time_columns = ("processed_time", "sent_time")
     unit = _MINUTE
     selected_by_default = False
-    overrides: ClassVar[StreamDefaults] = {
+    settings: ZeptoMailSettings
+    defaults: ClassVar[StreamDefaults] = {
         "lookback_minutes": 60,
         "revisit_minutes": [1440],
         "settle_minutes": 5,
@@ -66,32 +69,32 @@ class Emails(LogStream):
         """Bind the stream to an account; a date form without minutes makes windows of whole hours."""
         bound = super().for_account(account)
         assert isinstance(bound, Emails)
-        bound.unit = dateform.resolution(account.settings["export_date_format"]) or _MINUTE
+        bound.unit = dateform.resolution(bound.settings.export_date_format) or _MINUTE
         return bound
 
     def filters(self) -> dict[str, Any] | None:
         """Return the agent, where only one's e-mails are read."""
-        agent = self.account.settings.get("mailagent_key")
+        agent = self.settings.mailagent_key
         return {"mailagent_key": agent} if agent else None
 
     def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
         """Ask for a page. The four filters by outcome are never sent: the vendor's page contradicts their names."""
         request = super().get_http_request(page=page)
-        window, given = (page.stream_context or {})["window"], self.account.settings
-        asked = Question.of(window, settings.zone(given["timezone"]), given["export_date_format"])
+        window, given = (page.stream_context or {})["window"], self.settings
+        asked = Question.of(window, zone(given.timezone), given.export_date_format)
         start, end = asked.written
         request.params = {
             "date_from": start,
             "date_to": end,
             "offset": page.next_page_token,
-            "limit": given["page_size"],
+            "limit": given.page_size,
             **(self.filters() or {}),
         }
         return request
 
     def get_new_paginator(self) -> OffsetPaginator:
         """Page by offset until a short page."""
-        return OffsetPaginator(self.account.settings["page_size"])
+        return OffsetPaginator(self.settings.page_size)
 
     def parse_page(self, data: Any) -> Page:
         """Read `{data: {logs: [{email_info, …}]}, metadata: {count}}` or the flat `{data: [{…}]}`.
@@ -110,14 +113,14 @@ class Emails(LogStream):
         count, offset = (metadata.get("count"), metadata.get("offset")) if isinstance(metadata, dict) else (None, None)
         total = count if isinstance(count, int) and count != len(rows) else None
         seen = len(rows) + (offset if isinstance(offset, int) else 0)
-        full = len(rows) >= self.account.settings["page_size"]
+        full = len(rows) >= self.settings.page_size
         more = full or (seen < total if total is not None else len(rows) % _ROUND == 0)
         return Page(rows, total, more=bool(rows) and more)
 
     def split(self, reading: Reading, page: Page) -> Split | None:
         """Split also where the first page, being a full one, promises more than memory should hold."""
         window = reading.window
-        if page.total is None and len(page.rows) >= self.account.settings["page_size"]:
+        if page.total is None and len(page.rows) >= self.settings.page_size:
             times = self.times(page.rows)
             total = estimate(window, times, reading.memory.density)
             if total > 2 * self.rows_per_window and window.length > self.unit:
@@ -134,7 +137,7 @@ class Emails(LogStream):
 
     def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
         """Fetch the details, where these are wanted."""
-        if self.account.settings["details"]:
+        if self.settings.details:
             rows = [self._detailed(row) for row in rows]
         for row in rows:
             self._note(row)

@@ -19,8 +19,9 @@ from tap_emaillogs.files.jobs import JobStream
 from tap_emaillogs.files.tables import snake_case
 from tap_emaillogs.formats import dates
 from tap_emaillogs.http.errors import Misunderstood
-from tap_emaillogs.providers.zeptomail import answers, dateform, settings
+from tap_emaillogs.providers.zeptomail import answers, dateform
 from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck
+from tap_emaillogs.providers.zeptomail.settings import zone
 from tap_emaillogs.streams.undocumented import STATUS_DATES
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.files.jobnotes import JobNote
     from tap_emaillogs.files.jobrequests import Rows
     from tap_emaillogs.http.errors import VendorError
+    from tap_emaillogs.providers.zeptomail.settings import ZeptoMailSettings
     from tap_emaillogs.streams.provider import Account
     from tap_emaillogs.streams.settings import StreamDefaults
 
@@ -49,13 +51,14 @@ class Export(JobStream):
     kind: ClassVar[str]
     """The vendor's name of it, in the path."""
     filter_setting: ClassVar[str]
+    settings: ZeptoMailSettings
     date_columns: ClassVar[tuple[str, ...]]
     """Likely names of the row's own date, the best first."""
     unit = _MINUTE
     primary_keys = ("account", "row_id")
     twin_key = "row_id"
     time_columns = ("event_at",)
-    overrides: ClassVar[StreamDefaults] = FILES
+    defaults: ClassVar[StreamDefaults] = FILES
     _flags_as_text = False
     """Whether this vendor was seen to refuse JSON's booleans in this run."""
 
@@ -63,17 +66,17 @@ class Export(JobStream):
         """Bind the stream to an account; a date form without minutes makes windows of whole hours."""
         bound = super().for_account(account)
         assert isinstance(bound, Export)
-        bound.unit = dateform.resolution(account.settings["export_date_format"]) or _MINUTE
+        bound.unit = dateform.resolution(bound.settings.export_date_format) or _MINUTE
         return bound
 
     @property
     def zone(self) -> ZoneInfo:
         """The zone of times that name none."""
-        return settings.zone(self.account.settings["timezone"])
+        return zone(self.settings.timezone)
 
     def filters(self) -> dict[str, Any] | None:
         """Return the request's filters that are set."""
-        return dict(self.account.settings.get(self.filter_setting) or {}) or None
+        return dict(getattr(self.settings, self.filter_setting)) or None
 
     # Requests.
 
@@ -82,7 +85,7 @@ class Export(JobStream):
 
     def question(self, window: Window) -> answers.Question:
         """Return what is asked for a window: no less than that, and more where the form of dates is too coarse."""
-        return answers.Question.of(window, self.zone, self.account.settings["export_date_format"])
+        return answers.Question.of(window, self.zone, self.settings.export_date_format)
 
     def edges_as_asked(self, window: Window) -> tuple[str, str]:
         """Return the dates of the request."""
@@ -115,16 +118,16 @@ class Export(JobStream):
 
     def delete_request(self, job_id: str) -> HTTPRequest | None:
         """Ask to delete the file, unless `keep_exports`."""
-        if self.account.settings["keep_exports"]:
+        if self.settings.keep_exports:
             return None
         return HTTPRequest(self._url(), "DELETE", params={"export_ids": job_id})
 
     def password(self, nonce: str) -> str:
         """Return `export_password`, or a password of the job's own, which nobody has to know or to keep."""
-        given = self.account.settings.get("export_password")
+        given = self.settings.export_password
         if given is not None:
             return str(given)
-        secret = self.account.settings.get("client_secret") or self.account.settings["access_token"]
+        secret = self.settings.client_secret or self.settings.access_token
         code = hmac.new(secret.encode(), nonce.encode(), hashlib.sha256).hexdigest()
         return f"Tap-{code[:32]}"  # a capital, a small letter, a digit and a sign, as many a policy wants
 
@@ -172,7 +175,7 @@ class Export(JobStream):
         agent = shown.pop("mailagent_name", None) or _ALL_AGENTS
         key = shown.pop("mailagent_key", None)
         wanted_key = wanted.pop("mailagent_key", None)
-        own_password = self.account.settings.get("export_password") is None
+        own_password = self.settings.export_password is None
         same_agent = (key is None and agent == _ALL_AGENTS) if wanted_key is None else str(key).lower() == wanted_key
         texts = {name: str(value).lower() for name, value in shown.items() if value not in (None, "", [])}
         return texts == wanted and (own_password or same_agent)

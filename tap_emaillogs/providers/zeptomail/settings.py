@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from singer_sdk import typing as th
 
+from tap_emaillogs.files.settings import JobSettings
 from tap_emaillogs.providers.zeptomail import dateform
 from tap_emaillogs.providers.zeptomail.oauth import RefreshTokenAuth
-from tap_emaillogs.streams.settings import Settings, option
+from tap_emaillogs.streams.settings import option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ SUPPRESSION_LIST = th.ObjectType(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZeptoMailSettings(Settings):
+class ZeptoMailSettings(JobSettings):
     """A ZeptoMail account. Lookback, revisits, settling and windows differ by stream, and are the streams' own."""
 
     base_url: str = option("", "The API root; by default that of the data centre.")
@@ -72,15 +73,6 @@ class ZeptoMailSettings(Settings):
     )
     export_date_format: str = option(dateform.DEFAULT, "How requests write dates, also as a strftime pattern.")
     timezone: str = option("UTC", "Zone of the vendor's times, which name none, such as Europe/Berlin.")
-    poll_seconds: float = option(
-        10, "Seconds until the first look whether an export is ready; later ones are further apart.", positive=True
-    )
-    export_timeout_minutes: float = option(
-        30, "How long a run waits for an export; after that a later run takes it up."
-    )
-    export_interval_minutes: float = option(
-        60, "A run that comes sooner after the last export leaves the exports for a later one."
-    )
     keep_exports: bool = option(False, "Leave the tap's own files at the vendor once read.")
     details: bool = option(False, "zeptomail_emails: fetch each e-mail's opens, clicks and bounces, a request each.")
     mail_logs: Mapping[str, Any] = option(
