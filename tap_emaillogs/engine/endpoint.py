@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tap_emaillogs.engine.finish import Finished, Finisher
-from tap_emaillogs.engine.ledger import ledger_row
+from tap_emaillogs.engine.ledger import EndpointLedger
 from tap_emaillogs.engine.reading import Memory, Outcome, Reading
+from tap_emaillogs.engine.slots import Done, Parts, WindowQueue
 from tap_emaillogs.engine.windows import Need, Window, need, plan
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.http.errors import Abandoned
@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 
     from singer_sdk import Stream
 
-    from tap_emaillogs.engine.reading import Status
+    from tap_emaillogs.engine.slots import Result, Slot
     from tap_emaillogs.engine.spool import Block
     from tap_emaillogs.engine.state import Bookmark, EndpointState
     from tap_emaillogs.privacy.plan import Privacy
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.events import Deriving
     from tap_emaillogs.streams.output import RecordLines
-    from tap_emaillogs.streams.records import Record
 
 
 @dataclass
@@ -40,45 +39,6 @@ class Consumer:
     """What the consumer writes for the records of a window of the endpoint."""
     output: RecordLines
     """What makes lines of that."""
-
-
-@dataclass
-class Done:
-    """A window that was read, its lines finished; without lines where it is pending."""
-
-    outcome: Outcome
-    finished: Finished | None = None
-
-    def close(self) -> None:
-        """Give memory and disk back."""
-        if self.finished is not None:
-            self.finished.close()
-
-
-@dataclass
-class Parts:
-    """A window to be read in parts, some of which may be done."""
-
-    windows: list[Window]
-    done: dict[Window, Done] = field(default_factory=dict)
-
-    def close(self) -> None:
-        """Give memory and disk back."""
-        for done in self.done.values():
-            done.close()
-
-
-Result = Done | Parts | Exception
-"""What became of a window that was to be read."""
-
-
-@dataclass
-class Slot:
-    """A place in the order of writing: a window, being read or read."""
-
-    reading: Reading
-    submitted: bool = False
-    result: Done | Exception | None = None
 
 
 @dataclass
@@ -99,17 +59,15 @@ class Endpoint:
     state: EndpointState
     now: datetime
     privacy: Privacy
-    slots: deque[Slot] = field(default_factory=deque)
-    in_flight: int = 0
+    slots: WindowQueue = field(default_factory=WindowQueue)
     ended: bool = False
-    rows: list[Record] = field(default_factory=list)
-    """Ledger rows waiting to be written."""
-    gaps: int = 0
     warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.policy = self.stream.account.policy(self.stream.unit, self.stream.defaults)
         self.memory = Memory(self.state.notes)
+        clock = self.stream.account.client.clock
+        self.ledger = EndpointLedger(self.id, self.stream.filters(), clock.now)
         self._finisher = Finisher(self.stream, self.consumers, self.privacy, self._check)
         self._paced = False
         self._shown: tuple[datetime, set[str]] | None = None
@@ -149,7 +107,7 @@ class Endpoint:
         if reason is not None:
             self.stream.logger.info("%s: %s", self, reason)
             windows = [window for window in windows if window in pinned]  # what lives at the vendor is still taken up
-        self.slots.extend(Slot(Reading(window, self.memory)) for window in windows)
+        self.slots.extend(Reading(window, self.memory) for window in windows)
 
     def _need(self, consumer: Consumer) -> Need:
         bookmark = consumer.bookmark
@@ -199,20 +157,11 @@ class Endpoint:
                 continue
             self._note_unavailable(part, why, why)
             if not entry.left:
-                self.rows.append(self._row(entry.window, "complete", identity=entry.identity))
+                self.ledger.add(entry.window, "complete", identity=entry.identity)
 
     def _note_unavailable(self, window: Window, reason: str, warning: str, identity: Window | None = None) -> None:
-        row = self._row(window, "unavailable", gap_reason=reason, identity=identity)
-        if any(known["window_id"] == row["window_id"] for known in self.rows):
-            return
-        self.rows.append(row)
-        self.gaps += 1
-        self.warnings.append(f"events from {row['window_start']} to {row['window_end']} {warning}")
-
-    def _row(self, window: Window, status: Status, **values: Any) -> Record:
-        read_at = self.stream.account.client.clock.now()
-        filters = self.stream.filters()
-        return ledger_row(endpoint=self.id, window=window, status=status, read_at=read_at, filters=filters, **values)
+        if row := self.ledger.add_gap(window, reason, identity):
+            self.warnings.append(f"events from {row['window_start']} to {row['window_end']} {warning}")
 
     # In a worker's thread.
 
@@ -253,41 +202,17 @@ class Endpoint:
 
     # Submitting and taking windows.
 
-    def next_to_submit(self) -> Slot | None:
-        """Return the next window to read, while no more than may be in flight are read or waiting to be written."""
-        limit = self.stream.windows_in_flight()
-        if self.ended or self.in_flight >= limit:
-            return None
-        for place, slot in enumerate(self.slots):
-            if place > limit or isinstance(slot.result, Exception):
-                return None
-            if not slot.submitted:
-                return slot
-        return None
-
-    def settle(self, slot: Slot, result: Result) -> None:
-        """Take what a worker brings; the parts of a window take its place."""
-        if not isinstance(result, Parts):
-            slot.result = result
-            return
-        place = self.slots.index(slot)
-        del self.slots[place]
-        for number, reading in enumerate(slot.reading.parts(result.windows)):
-            done = result.done.get(reading.window)
-            self.slots.insert(place + number, Slot(reading, submitted=done is not None, result=done))
+    def submit_next(self) -> Slot | None:
+        """Return the next window to read, if there is one and it may be read now."""
+        return None if self.ended else self.slots.submit_next(self.stream.windows_in_flight())
 
     def ready(self) -> Slot | None:
         """Return the window to be written next, if it has been read."""
-        if self.ended or not self.slots or self.slots[0].result is None:
-            return None
-        return self.slots.popleft()
+        return None if self.ended else self.slots.ready()
 
     def end(self) -> None:
         """Read no more in this run; workers that are still at it are to stop."""
         self.ended = self.memory.abandoned = True
-        for slot in self.slots:
-            if isinstance(slot.result, Done):
-                slot.result.close()
         self.slots.clear()
 
     # Writing a window.
@@ -305,13 +230,14 @@ class Endpoint:
         self.note(reading, outcome, count)
         if outcome.status == "complete":
             filled = self.state.note_complete(reading.window)
-            self.rows.extend(self._row(entry.window, "complete", identity=entry.identity) for entry in filled)
+            for entry in filled:
+                self.ledger.add(entry.window, "complete", identity=entry.identity)
         for consumer in self.consumers:
             consumer.bookmark.advance(reading.window, self.policy, min(outcome.as_of or self.now, self.now))
 
     def note(self, reading: Reading, outcome: Outcome, count: int | None = None) -> None:
         """Enter a window into the ledger, and remember it where it is not complete."""
-        row = self._row(
+        self.ledger.add(
             reading.window,
             outcome.status,
             records=count,
@@ -320,9 +246,7 @@ class Endpoint:
             splits=reading.splits,
             gap_reason=outcome.reason,
         )
-        self.rows.append(row)
         if outcome.status != "complete":
-            self.gaps += outcome.status == "truncated"
             self.state.note_incomplete(reading.window, outcome.status)
 
     @property
@@ -343,8 +267,3 @@ class Endpoint:
         waiting, self._unwritten = self._unwritten, []
         for written in waiting:
             written.set()
-
-    def take_rows(self) -> list[Record]:
-        """Hand out the ledger rows that wait."""
-        rows, self.rows = self.rows, []
-        return rows

@@ -13,17 +13,18 @@ import queue
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.engine.endpoint import Done, Endpoint, Failure
+from tap_emaillogs.engine.endpoint import Endpoint, Failure
 from tap_emaillogs.engine.pool import Pool
 from tap_emaillogs.engine.reading import Outcome
+from tap_emaillogs.engine.slots import Done
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.http.errors import ReadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tap_emaillogs.engine.endpoint import Result, Slot
     from tap_emaillogs.engine.reading import Reading
+    from tap_emaillogs.engine.slots import Result, Slot
     from tap_emaillogs.engine.spool import Block
     from tap_emaillogs.http.clock import Clock
 
@@ -129,7 +130,7 @@ class Engine:
         """
         try:
             for endpoint in self._endpoints:
-                if endpoint.rows:  # gaps, found when the run was planned
+                if endpoint.ledger.rows:  # gaps, found when the run was planned
                     yield EndpointChanged(endpoint)
                 self._submit(endpoint)
             while self._in_flight:
@@ -158,12 +159,12 @@ class Engine:
             yield from map(EndpointChanged, self.noted())
             return
         endpoint, slot, result = arrival.endpoint, arrival.slot, arrival.result
-        endpoint.in_flight -= 1
+        endpoint.slots.in_flight -= 1
         if endpoint.ended:
             _close(arrival)
             return
         self._in_flight -= 1
-        endpoint.settle(slot, result)
+        endpoint.slots.settle(slot, result)
         while (ready := endpoint.ready()) is not None:
             yield self._step(endpoint, ready)
             self._submit(endpoint)
@@ -171,9 +172,7 @@ class Engine:
 
     def _submit(self, endpoint: Endpoint) -> None:
         """Keep the workers busy."""
-        while (slot := endpoint.next_to_submit()) is not None:
-            slot.submitted = True
-            endpoint.in_flight += 1
+        while (slot := endpoint.submit_next()) is not None:
             self._in_flight += 1
             self._pool.submit(lambda slot=slot: self._read(endpoint, slot))  # type: ignore[misc]
 
@@ -199,7 +198,7 @@ class Engine:
             endpoint.note(slot.reading, done.outcome)
         else:
             self._fail(endpoint, slot, done or ReadError("nothing was read"))
-        self._in_flight -= endpoint.in_flight
+        self._in_flight -= endpoint.slots.in_flight
         endpoint.end()
         return EndpointChanged(endpoint)
 

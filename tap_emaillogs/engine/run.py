@@ -121,7 +121,7 @@ class Run:
     def _finish(self, endpoint: Endpoint, step: WindowRead | None = None) -> None:
         """Have ledger rows and STATE written where that is due."""
         endpoint.keep_notes()
-        self._rows.extend(endpoint.take_rows())
+        self._rows.extend(endpoint.ledger.take())
         self._checkpoints.note(endpoint, step.written if step else None)
 
     def _write_ledger(self) -> None:
@@ -144,7 +144,7 @@ class Run:
 
     def gaps(self) -> int:
         """Return how many gaps and truncated windows this run met."""
-        return sum(endpoint.gaps for endpoint in self._endpoints)
+        return sum(endpoint.ledger.gaps for endpoint in self._endpoints)
 
 
 def records_of(endpoints: Sequence[Endpoint], clock: Clock) -> Iterator[Record]:
