@@ -58,6 +58,7 @@ def _account(provider: Provider, given: Mapping[str, Any], general: General, clo
         vendor_message=provider.error_finder(settings),
         errors=provider.errors,
         label=f"{provider.name}, account {settings.account}",
+        context={"provider": provider.name, "account": settings.account},
         timeout=general.timeout_seconds,
         max_tries=general.max_tries,
         user_agent=general.user_agent or default_user_agent(),

@@ -56,7 +56,8 @@ class ApiClient:
     """Sends the requests of one account; safe to share between threads.
 
     `vendor_message(data)` finds the vendor's own error text in a decoded body; None: the body carries no error.
-    `errors` is the vendor's table of what its errors mean, looked up before the common one.
+    `errors` is the vendor's table of what its errors mean, looked up before the common one. `label` names the account
+    in messages, `context` in metrics: `{"provider": "smtp2go", "account": "default"}`.
     """
 
     def __init__(  # noqa: PLR0913 - an account's transport has this many parts, all named
@@ -70,6 +71,7 @@ class ApiClient:
         vendor_message: Callable[[Any], str | None],
         errors: Sequence[ErrorRule] = (),
         label: str,
+        context: Mapping[str, str] | None = None,
         timeout: float,
         max_tries: int,
         user_agent: str,
@@ -78,7 +80,9 @@ class ApiClient:
         self.auth, self.budget, self.clock, self.redact, self.label = auth, budget, clock, redact, label
         self._logger, self.vendor_message, self._errors = logger, vendor_message, tuple(errors)
         self.max_tries = max_tries
-        self._transport = Transport(budget, timeout=timeout, user_agent=user_agent, connections=connections)
+        self._transport = Transport(
+            budget, timeout=timeout, user_agent=user_agent, connections=connections, context=context or {}
+        )
 
     def send(  # noqa: PLR0913 - how a request is sent and its answer understood, all named
         self,
