@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from harness import NOW, Ticking, assert_rows, config_of, run
 from tap_emaillogs import tap
 from tap_emaillogs.config import accounts
+from tap_emaillogs.config.checks import mistakes
 from tap_emaillogs.config.load import given_by_account
 from tap_emaillogs.config.schema import config_schema
 from tap_emaillogs.http.auth import KeyAuth
@@ -126,6 +127,11 @@ def test_a_vendor_without_any_default_is_read(play: Callable[..., Sandbox], monk
     for record in found.records["jetemail_outbound_logs"]:
         assert record["account"] == "default"
     assert_rows(box, found, "jetemail")
+
+
+def test_an_address_that_nobody_names_is_a_mistake() -> None:
+    config, schema = {"bare": {"api_key": KEY}}, config_schema((BareVendor(),))
+    assert mistakes(config, schema, [BareVendor()]) == ["bare.base_url is missing"]
 
 
 def test_a_setting_without_a_default_is_refused() -> None:

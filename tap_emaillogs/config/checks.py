@@ -194,6 +194,7 @@ def _provider_mistakes(provider: Provider, config: Mapping[str, Any], now: datet
             _label_mistakes(settings.account),
             _text_mistakes(settings),
             _required_mistakes(provider, given),
+            _address_mistakes(provider, settings),
             _filter_mistakes(settings),
             settings.mistakes(),
         ):
@@ -212,6 +213,11 @@ def _label_mistakes(label: str) -> Iterator[tuple[str, str]]:
         yield "account", "is empty"
     if "@" in label:
         yield "account", "must not be an e-mail address, since it stands in STATE and in every log line"
+
+
+def _address_mistakes(provider: Provider, settings: Settings) -> Iterator[tuple[str, str]]:
+    if not settings.api_root() and not any("base_url" in keys for keys in provider.required):
+        yield "base_url", "is missing"
 
 
 def _filter_mistakes(settings: Settings) -> Iterator[tuple[str, str]]:

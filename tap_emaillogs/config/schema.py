@@ -125,8 +125,16 @@ def _kind(one: Declared) -> Any:
 
 def properties(kind: type[Options]) -> Iterator[th.Property[Any]]:
     """Yield the properties of a class of settings."""
-    known = (one for one in declared(kind).values() if one.option.description)
-    return (property_of(one, default_text(one.default)) for one in known)
+    for one in declared(kind).values():
+        if one.option.description:
+            yield property_of(one, default_text(one.default))
+
+
+def general_properties() -> Iterator[th.Property[Any]]:
+    """Yield those of the settings that are no provider's: only they may have a default that others take over."""
+    for one, prop in zip(declared(General).values(), properties(General), strict=True):
+        prop.default = one.default
+        yield prop
 
 
 # One provider's.
@@ -219,5 +227,5 @@ def provider_property(provider: Provider) -> th.Property[Any]:
 def config_schema(providers: Iterable[Provider]) -> dict[str, Any]:
     """Return the JSON schema of the whole configuration."""
     objects = map(provider_property, providers)
-    schema: dict[str, Any] = th.PropertiesList(*properties(General), PRIVACY, *objects).to_dict()
+    schema: dict[str, Any] = th.PropertiesList(*general_properties(), PRIVACY, *objects).to_dict()
     return schema
