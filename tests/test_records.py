@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import NOW, Ticking
+from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import Memory, Reading
-from tap_emaillogs.engine.windows import Window
 from tap_emaillogs.formats.timestamps import SECOND
 from tap_emaillogs.http.client import Reply, decode
 from tap_emaillogs.streams.records import (
@@ -22,6 +22,7 @@ from tap_emaillogs.streams.records import (
     json_text,
     without_nul,
 )
+from tap_emaillogs.streams.window import Window
 from tap_emaillogs.tap import TapEmailLogs
 
 SCHEMA: dict[str, Any] = {
@@ -297,7 +298,7 @@ def keyed(pages: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ACTIVITY.account.client, "send", send)
-        outcome = ACTIVITY.read(Reading(Window(NOW, NOW + SECOND), Memory({}, lambda: None)))
+        outcome = reader_of(ACTIVITY).read(Reading(Window(NOW, NOW + SECOND), Memory({}, lambda: None)))
     assert outcome.status == "complete"
     return [dict(record) for record in outcome.records]
 

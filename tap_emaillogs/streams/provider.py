@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_emaillogs.engine.windows import Policy
+from tap_emaillogs.streams.window import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

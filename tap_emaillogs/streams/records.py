@@ -14,7 +14,7 @@ from tap_emaillogs.formats import timestamps
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tap_emaillogs.engine.attempt import Taken
+    from tap_emaillogs.streams.taken import Taken
 
 Record = dict[str, Any]
 _Convert = Any  # Callable[[Any, str, dict[str, Any]], Any]

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import StreamSchema
 
-from tap_emaillogs.engine.attempt import Taken
-from tap_emaillogs.files.tables import snake_case
+from tap_emaillogs.formats import timestamps
+from tap_emaillogs.formats.names import snake_case
 from tap_emaillogs.streams.base import SCHEMAS, LogStream
 from tap_emaillogs.streams.records import canonical, pack, twin_key
+from tap_emaillogs.streams.taken import Taken
 from tap_emaillogs.streams.twins import Ranks, identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from tap_emaillogs.streams.records import Record
 
@@ -98,6 +100,15 @@ class UndocumentedStream(LogStream):
         record = super().record(row)
         record["event_at"] = self.event_at(row)
         return record
+
+    def times(self, rows: Sequence[Any]) -> list[datetime]:
+        """Return the rows' own times, in the order of the answer."""
+        return [moment for row in rows if (moment := self.time_of(row)) is not None]
+
+    def time_of(self, row: Mapping[str, Any]) -> datetime | None:
+        """Return a row's own time; None: none is understood."""
+        text = self.event_at(row)
+        return None if text is None else timestamps.parse(text)
 
     def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Taken]:
         """Pack a page's rows under the digests of their identities."""

@@ -9,6 +9,7 @@ from tap_emaillogs.formats import timestamps
 from tap_emaillogs.providers.messangi import mapping, windows
 from tap_emaillogs.providers.messangi.moments import dates_of
 from tap_emaillogs.providers.messangi.rows import OWN_DATES, REFERENCES, MailKey, dates_in, mail_key
+from tap_emaillogs.providers.messangi.settings import LONGEST
 from tap_emaillogs.streams.records import json_text
 from tap_emaillogs.streams.undocumented import UndocumentedStream
 
@@ -31,6 +32,8 @@ class MessageRows(UndocumentedStream):
     settings: MessangiSettings
     time_columns = ("event_at",)
     unit = timestamps.SECOND
+    finest = timestamps.MILLISECOND
+    longest = LONGEST - windows.MARGIN
     references: ClassVar[tuple[str, ...]] = REFERENCES
     own_dates: ClassVar[tuple[str, ...]] = OWN_DATES
     zone: tzinfo = UTC

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk.streams.rest import HTTPRequest
 
 from tap_emaillogs.files.jobboard import RemoteJob
-from tap_emaillogs.files.jobs import JobStream
-from tap_emaillogs.files.tables import snake_case
+from tap_emaillogs.files.jobstream import JobStream
 from tap_emaillogs.formats import dates
+from tap_emaillogs.formats.names import snake_case
 from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers.zeptomail import answers, dateform
 from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck
@@ -29,13 +29,12 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from tap_emaillogs.engine.reading import Reading
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.files.jobnotes import JobNote
-    from tap_emaillogs.files.jobrequests import Rows
+    from tap_emaillogs.files.jobstream import Rows
     from tap_emaillogs.http.errors import VendorError
     from tap_emaillogs.providers.zeptomail.settings import ZeptoMailSettings
-    from tap_emaillogs.streams.provider import Account
     from tap_emaillogs.streams.settings import StreamDefaults
+    from tap_emaillogs.streams.window import Window
 
 FILES: StreamDefaults = {"revisit_minutes": [1440], "lookback_minutes": 0, "settle_minutes": 15, "window_hours": 168}
 """A week at most per file: the whole history is nine jobs, which wait side by side, and what a broken file or a kill
@@ -62,12 +61,9 @@ class Export(JobStream):
     _flags_as_text = False
     """Whether this vendor was seen to refuse JSON's booleans in this run."""
 
-    def for_account(self, account: Account) -> Export:
-        """Bind the stream to an account; a date form without minutes makes windows of whole hours."""
-        bound = super().for_account(account)
-        assert isinstance(bound, Export)
-        bound.unit = dateform.resolution(bound.settings.export_date_format) or _MINUTE
-        return bound
+    def bind(self) -> None:
+        """Make windows of whole hours where the form of dates has no minutes."""
+        self.unit = dateform.resolution(self.settings.export_date_format) or _MINUTE
 
     @property
     def zone(self) -> ZoneInfo:

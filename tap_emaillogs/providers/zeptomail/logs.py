@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_emaillogs.files.tables import snake_case
 from tap_emaillogs.formats import dates
+from tap_emaillogs.formats.names import snake_case
 from tap_emaillogs.providers.zeptomail import answers, events
 from tap_emaillogs.providers.zeptomail.crosscheck import FLAGS, crosscheck, flag_of
 from tap_emaillogs.providers.zeptomail.exports import FILES, Export
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tap_emaillogs.engine.reading import Reading
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.files.jobboard import RemoteJob
     from tap_emaillogs.files.jobnotes import JobNote
-    from tap_emaillogs.files.jobrequests import Rows
+    from tap_emaillogs.files.jobstream import Rows
     from tap_emaillogs.streams.records import Record
     from tap_emaillogs.streams.settings import StreamDefaults
+    from tap_emaillogs.streams.window import Window
 
 _VALUES = ("value", "suppressed_value", "suppression_value", "email", "email_address", "address", "domain", "recipient")
 _VALUE_WORDS = frozenset({"value", "email", "mail", "address", "domain", "recipient", "entry"})
