@@ -14,6 +14,7 @@ from tap_emaillogs.engine.reading import Outcome, Reader, Split
 from tap_emaillogs.files.archives import BrokenFile
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.names import snake_case
+from tap_emaillogs.http.answers import decode_any
 from tap_emaillogs.http.errors import ReadError, TooMuch, VendorError
 from tap_emaillogs.providers.messangi import candidates, windows
 from tap_emaillogs.providers.messangi.collect import Collector
@@ -124,7 +125,7 @@ class ReportReader(Reader):
         query = windows.query(self.stream.settings, reading.window)
         try:
             account.client.send(
-                HTTPRequest(url, method, params=query, data=body), reading.meter, as_json=True, any_body=True
+                HTTPRequest(url, method, params=query, data=body), reading.meter, as_json=True, decode=decode_any
             )
         except VendorError as error:
             requests.drop(request)
