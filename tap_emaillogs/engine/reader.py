@@ -13,8 +13,8 @@ from singer_sdk.streams.rest import PageContext
 
 from tap_emaillogs.engine import seams
 from tap_emaillogs.engine.attempt import Attempt
-from tap_emaillogs.engine.density import cut, estimate
 from tap_emaillogs.engine.reading import Outcome, Reader, Split
+from tap_emaillogs.engine.splitting import by_first_page, by_rows
 from tap_emaillogs.engine.windows import equal_parts
 from tap_emaillogs.http import errors
 from tap_emaillogs.streams.paginators import Page, Unpaged
@@ -22,7 +22,6 @@ from tap_emaillogs.streams.records import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from tap_emaillogs.engine.reading import Reading
     from tap_emaillogs.streams.paginators import PagePaginatorBase
@@ -33,8 +32,6 @@ ATTEMPTS = 3
 """How often a window is read whose pages moved, were refused or were fewer than announced."""
 _MOST_SPLITS_AFTER_REFUSAL = 6
 """A vendor that still refuses to page after so many splits is not refusing because of size."""
-_FULLNESS = 0.8
-"""How full a part is planned, of what one reading can show."""
 
 
 class PagedReader(Reader):
@@ -143,7 +140,7 @@ class PagedReader(Reader):
             if more and stream.cap is not None and shown >= stream.cap:
                 attempt.last = replace(page, capped=True)
                 break
-            if more and (split := self._overflow(reading, attempt)):
+            if more and (split := by_rows(stream, reading.window, attempt.rows, reading.memory.learned.density)):
                 return split
         return attempt
 
@@ -154,51 +151,7 @@ class PagedReader(Reader):
 
         `more` says whether another page follows.
         """
-        stream, total = self.stream, page.total
-        if reading.window.length <= stream.unit:
-            return None
-        limit = self._limit(page, more=more)
-        if limit is not None:
-            target = max(1, int(limit * _FULLNESS))
-            exact = total if stream.exact_totals else None
-            return self._cut(reading, stream.times(page.rows), exact, target, least=target + 1)
-        if not more:
-            return None
-        most = 2 * stream.rows_per_window
-        if total is not None:
-            parts = -(-total // stream.rows_per_window)
-            return Split(equal_parts(reading.window, parts, stream.unit)) if total > most else None
-        if page.token or stream.is_full(len(page.rows)):
-            times = stream.times(page.rows)
-            expected = estimate(reading.window, times, reading.memory.learned.density)
-            return self._cut(reading, times, expected, stream.rows_per_window) if expected > most else None
-        return None
-
-    def _limit(self, page: Page, *, more: bool) -> int | None:
-        """How many rows one reading can show of a window that has more of them; None: it can show all."""
-        seen, total, cap = len(page.rows), page.total, self.stream.cap
-        if page.capped:
-            return page.limit or seen or 1
-        if cap is not None and (more and seen >= cap if total is None else total > cap):
-            return cap
-        is_cut = not more and total is not None and seen < total and self.stream.is_full(seen)
-        return seen if is_cut else None
-
-    def _cut(
-        self, reading: Reading, times: Sequence[datetime], total: float | None, target: int, *, least: int = 0
-    ) -> Split:
-        """Cut a window of `total` rows (None: as many as seem likely) into parts of about `target`."""
-        if total is None:
-            total = estimate(reading.window, times, reading.memory.learned.density)
-        return Split(cut(reading.window, times, max(total, least), target, self.stream.unit))
-
-    def _overflow(self, reading: Reading, attempt: Attempt) -> Split | None:
-        """Split a window that has more rows than memory should hold, where the first page did not tell."""
-        stream = self.stream
-        if len(attempt.rows) <= 2 * stream.rows_per_window or reading.window.length <= stream.unit:
-            return None
-        times = stream.times_of(attempt.rows)
-        return self._cut(reading, times, None, stream.rows_per_window, least=len(attempt.rows) + 1)
+        return by_first_page(self.stream, reading.window, page, reading.memory.learned.density, more=more)
 
     def _parts(self, reading: Reading, attempt: Attempt) -> Split | None:
         """Split what cannot be paged: by the rows seen, or in halves where pages show their shifts by their keys."""
