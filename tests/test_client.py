@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,12 @@ from hypothesis import strategies as st
 from singer_sdk.streams.rest import HTTPRequest
 
 from harness import NOW, Ticking
-from tap_emaillogs.http.answers import decode
+from tap_emaillogs.http.answers import decode, decode_any
 from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.http.budget import Budget
-from tap_emaillogs.http.client import ApiClient, Meter
+from tap_emaillogs.http.client import ApiClient, Meter, Reply
 from tap_emaillogs.http.clock import Stopped
-from tap_emaillogs.http.errors import ReadError, Unreachable, VendorError
+from tap_emaillogs.http.errors import Action, ErrorRule, ReadError, TooMuch, Unreachable, VendorError
 from tap_emaillogs.http.redaction import Redactor
 from tap_emaillogs.http.retries import retry_after
 
@@ -96,7 +97,9 @@ def vendor() -> Iterator[Vendor]:
 class Said:
     """A client with all that a test wants to look at."""
 
-    def __init__(self, vendor: Vendor | str, *, auth: Any = None, per_minute: float = 0, tries: int = 4) -> None:
+    def __init__(
+        self, vendor: Vendor | str, *, auth: Any = None, per_minute: float = 0, tries: int = 4, errors: Any = ()
+    ) -> None:
         self.url = vendor if isinstance(vendor, str) else vendor.url
         self.clock, self.meter, self.log = Ticking(), Meter(), io.StringIO()
         logger = logging.getLogger("test-client")
@@ -109,6 +112,7 @@ class Said:
             redact=Redactor([KEY]),
             logger=logger,
             vendor_message=lambda data: data.get("error") if isinstance(data, dict) else None,
+            errors=errors,
             label="vendor, account default",
             timeout=5,
             max_tries=tries,
@@ -119,6 +123,9 @@ class Said:
     def get(self, path: str = "/logs", **params: Any) -> Any:
         request = HTTPRequest(method="GET", url=self.url + path, params=params, headers={})
         return self.client.send(request, self.meter).data
+
+    def once(self, happened: Callable[[], Any]) -> Any:
+        return self.client.send_once(HTTPRequest(method="GET", url=f"{self.url}/job"), self.meter, happened)
 
     def download(self, limit: int = 1_000) -> tuple[int, bytes]:
         file = io.BytesIO()
@@ -364,6 +371,103 @@ def test_a_fixed_key_is_not_tried_twice(vendor: Vendor) -> None:
     with pytest.raises(VendorError, match="wrong key"):
         Said(vendor).get()
     assert len(vendor.asked) == 1
+
+
+def test_the_vendors_table_may_say_that_no_other_token_helps(vendor: Vendor) -> None:
+    vendor.answer(401, {"error": "missing scope"})
+    said = Said(vendor, auth=Tokens(5), errors=[ErrorRule(Action.FAIL, "ask for the scope", pattern="scope")])
+    with pytest.raises(VendorError, match="missing scope") as caught:
+        said.get()
+    assert caught.value.hint == "ask for the scope"
+    assert len(vendor.asked) == 1
+
+
+# What the vendor's table says of an error.
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_too_much_is_an_error_of_its_own(vendor: Vendor, status: int) -> None:
+    vendor.answer(status, {"error": "the range is too long"})
+    with pytest.raises(TooMuch) as caught:
+        Said(vendor, errors=[ErrorRule(Action.SPLIT, pattern="too long")]).get()
+    assert (caught.value.status, caught.value.text) == (status, "the range is too long")
+    assert len(vendor.asked) == 1
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_an_error_may_be_worth_another_try(vendor: Vendor, status: int) -> None:
+    vendor.answer(status, {"error": "busy"})
+    vendor.answer()
+    said = Said(vendor, errors=[ErrorRule(Action.RETRY, pattern="busy", wait=8)])
+    assert said.get() == GOOD
+    assert 4 <= said.clock.waits[0] <= 8
+
+
+# What must not happen twice.
+
+
+def test_a_request_that_is_answered_is_sent_once(vendor: Vendor) -> None:
+    vendor.answer()
+    said = Said(vendor)
+    reply = said.once(lambda: pytest.fail("there is an answer"))
+    assert isinstance(reply, Reply)
+    assert reply.data == GOOD
+
+
+@pytest.mark.parametrize("found", [None, "the job"])
+def test_what_a_lost_answer_may_have_told_is_looked_up_first(vendor: Vendor, found: str | None) -> None:
+    vendor.hang_up()
+    vendor.answer()
+    reply = Said(vendor).once(lambda: found)
+    assert len(vendor.asked) == (1 if found else 2)
+    assert (reply if found else getattr(reply, "data", None)) == (found or GOOD)
+
+
+def test_what_is_refused_did_not_happen(vendor: Vendor) -> None:
+    vendor.answer(400, {"error": "no"})
+    with pytest.raises(VendorError, match="no"):
+        Said(vendor).once(lambda: pytest.fail("it was refused"))
+
+
+@pytest.mark.parametrize(("body", "data"), [(b"", None), (b"welcome", None), (b'{"a": 1}', {"a": 1})])
+def test_an_answer_of_which_nothing_is_promised_may_hold_anything(vendor: Vendor, body: bytes, data: Any) -> None:
+    vendor.answer(200, body, {"X-Token": "t"})
+    said = Said(vendor)
+    reply = said.client.send(HTTPRequest(method="GET", url=said.url), said.meter, decode=decode_any)
+    assert (reply.data, reply.headers["X-Token"]) == (data, "t")
+
+
+# What is told.
+
+
+@pytest.mark.parametrize("word", ["a", "a@", '"', "a@[", "Bearer ", "x=", "%40"])
+def test_no_text_of_a_vendors_is_slow_to_quote(vendor: Vendor, word: str) -> None:
+    began = time.perf_counter()
+    assert len(Said(vendor).client.quote(word * 500_000)) <= 301
+    Said(vendor).client.redact(word * 20_000)
+    assert time.perf_counter() - began < 2
+
+
+@given(st.integers(2_900, 3_100), st.sampled_from([KEY, "ann.longname@example.com", f"{KEY} and bob@example.com"]))
+def test_what_is_cut_off_leaves_no_half_of_a_secret(place: int, private: str) -> None:
+    # The addresses before it are replaced by shorter words, so that what follows comes near the beginning.
+    text = f"{'x' * (place - 14)}@example.com {private} more {'y' * 4_000}"
+    quoted = Said("http://127.0.0.1:9").client.quote(text)
+    for part in (KEY[:8], "ann.l", "bob"):
+        assert part not in quoted
+
+
+def test_each_answer_is_a_metric(vendor: Vendor, caplog: pytest.LogCaptureFixture) -> None:
+    vendor.answer(503)
+    vendor.answer()
+    with caplog.at_level(logging.INFO, "singer_sdk.metrics"):
+        Said(vendor).get("/logs", key="hidden")
+    points = [record.args[0].to_dict() for record in caplog.records if record.name == "singer_sdk.metrics"]
+    assert [point["metric"] for point in points] == ["http_request_duration"] * 2
+    assert [(p["tags"]["endpoint"], p["tags"]["http_status_code"], p["tags"]["status"]) for p in points] == [
+        ("/logs", 503, "failed"),
+        ("/logs", 200, "succeeded"),
+    ]
 
 
 # Files.

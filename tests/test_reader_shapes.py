@@ -9,6 +9,7 @@ import json
 import random
 import threading
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,6 +26,7 @@ from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.paginators import ContinueTokenPaginator, OffsetPaginator, Page, objects
 from tap_emaillogs.streams.provider import Provider
+from tap_emaillogs.streams.settings import Settings, option
 from tap_emaillogs.streams.taken import Taken
 from tap_emaillogs.tap import TapEmailLogs
 
@@ -116,32 +118,26 @@ class KeylessLog(CursorLog):
     twin_key = "mail_id"
 
 
+@dataclass(frozen=True, kw_only=True)
+class SixthSettings(Settings):
+    api_key: str = option("", "API key.", secret=True)
+    history_days: float | None = 30
+    settle_minutes: float = SETTLE / timedelta(minutes=1)
+    requests_per_minute: float = 0
+    page_size: int = PAGE
+
+    def auth(self) -> KeyAuth:
+        return KeyAuth("X-Key", self.api_key)
+
+
 class Sixth(Provider):
     name = "sixth"
     title = "Sixth"
-    settings: ClassVar[tuple[th.Property[Any], ...]] = (
-        th.Property("base_url", th.StringType, description="The API root."),
-        th.Property("api_key", th.StringType, secret=True, description="API key."),
-        th.Property("history_days", th.NumberType, description="Days of history."),
-    )
+    settings = SixthSettings
     required: ClassVar[tuple[tuple[str, ...], ...]] = (("api_key",),)
-    defaults: ClassVar[Mapping[str, Any]] = {
-        "history_days": 30,
-        "lookback_minutes": 60,
-        "revisit_minutes": [1440],
-        "settle_minutes": SETTLE / timedelta(minutes=1),
-        "requests_per_minute": 0,
-        "page_size": PAGE,
-    }
 
     def __init__(self, stream: type[LogStream]) -> None:
         self.streams = (stream,)  # type: ignore[misc] # of one test
-
-    def base_url(self, settings: Mapping[str, Any]) -> str:
-        return str(settings["base_url"])
-
-    def auth(self, settings: Mapping[str, Any]) -> KeyAuth:
-        return KeyAuth("X-Key", settings["api_key"])
 
     def error_message(self, data: Any) -> str | None:
         return data.get("error") if isinstance(data, dict) else None

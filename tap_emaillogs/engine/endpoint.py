@@ -66,7 +66,7 @@ class Endpoint:
     warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.policy = self.stream.account.policy(self.stream.unit, self.stream.overrides)
+        self.policy = self.stream.account.policy(self.stream.unit, self.stream.defaults)
         self.reader = reader_of(self.stream)
         self.memory = Memory(self.state.notes)
         clock = self.stream.account.client.clock

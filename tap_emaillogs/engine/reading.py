@@ -131,7 +131,7 @@ class Reader(ABC):
         self.stream = stream
         self.account = stream.account
         self.logger = stream.logger
-        self.policy = self.account.policy(stream.unit, stream.overrides)
+        self.policy = self.account.policy(stream.unit, stream.defaults)
 
     @abstractmethod
     def read(self, reading: Reading) -> Outcome | Split:
@@ -143,7 +143,7 @@ class Reader(ABC):
 
     def windows_in_flight(self) -> int:
         """How many windows of this endpoint may be read at the same time."""
-        return int(self.account.settings["max_concurrency"])
+        return self.stream.settings.max_concurrency
 
     def postponed(self, since: datetime | None, now: datetime) -> str | None:  # noqa: ARG002 - for jobs
         """Say why this endpoint is left for a later run; None: it is not.

@@ -54,7 +54,7 @@ class JobReader(Reader):
 
     def postponed(self, since: datetime | None, now: datetime) -> str | None:
         """Leave the exports for a later run where `export_interval_minutes` have not passed."""
-        interval = timedelta(minutes=float(self.account.settings["export_interval_minutes"]))
+        interval = timedelta(minutes=self.stream.settings.export_interval_minutes)
         if since is None or now - self.policy.settle - since >= interval:
             return None
         minutes = interval / timedelta(minutes=1)
@@ -183,13 +183,13 @@ class JobReader(Reader):
 
     def _wait(self, reading: Reading, job: JobNote, origin: Origin) -> RemoteJob | None:
         """Poll until the job is done; None: it takes longer than `export_timeout_minutes`."""
-        clock, settings = self.account.client.clock, self.account.settings
-        deadline = clock.monotonic() + 60 * float(settings["export_timeout_minutes"])
-        delay = float(settings["poll_seconds"])
+        clock, settings = self.account.client.clock, self.stream.settings
+        deadline = clock.monotonic() + 60 * settings.export_timeout_minutes
+        delay = settings.poll_seconds
         newer_than = -1.0
         if origin == "new":
             newer_than = clock.monotonic()
-            clock.wait(min(delay, 60 * float(settings["export_timeout_minutes"])))
+            clock.wait(min(delay, 60 * settings.export_timeout_minutes))
         while True:
             seen, jobs = self._board.look(newer_than, reading.meter)
             found = next((one for one in jobs if one.id == job.id), None)

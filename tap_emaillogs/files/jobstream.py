@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.engine.reading import Reading
     from tap_emaillogs.files.jobboard import RemoteJob
     from tap_emaillogs.files.jobnotes import JobNote
+    from tap_emaillogs.files.settings import JobSettings
     from tap_emaillogs.http.errors import VendorError
     from tap_emaillogs.streams.window import Window
 
@@ -29,6 +30,7 @@ class JobStream(UndocumentedStream):
     """One kind of a vendor's export jobs; `JobReader` does with them what is to be done."""
 
     paging = "export job"
+    settings: JobSettings
     reader_class: ClassVar[type[JobReader]] = JobReader
     file_life: ClassVar[timedelta] = timedelta(days=3)
     """How long the vendor keeps a file."""

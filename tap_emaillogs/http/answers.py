@@ -22,6 +22,14 @@ class Reply:
     data: Any = field(default=None, repr=False)
 
 
+def decode_any(body: bytes) -> Any:
+    """Read JSON where nothing is promised about the body; None: it is none."""
+    try:
+        return decode(body)
+    except (ValueError, RecursionError):
+        return None  # a few words, or a page: the status says enough
+
+
 def decode(body: bytes) -> Any:
     """Read JSON, also with lone surrogates, which become U+FFFD.
 

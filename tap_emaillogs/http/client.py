@@ -56,7 +56,8 @@ class ApiClient:
     """Sends the requests of one account; safe to share between threads.
 
     `vendor_message(data)` finds the vendor's own error text in a decoded body; None: the body carries no error.
-    `errors` is the vendor's table of what its errors mean, looked up before the common one.
+    `errors` is the vendor's table of what its errors mean, looked up before the common one. `label` names the account
+    in messages, `context` in metrics: `{"provider": "smtp2go", "account": "default"}`.
     """
 
     def __init__(  # noqa: PLR0913 - an account's transport has this many parts, all named
@@ -70,6 +71,7 @@ class ApiClient:
         vendor_message: Callable[[Any], str | None],
         errors: Sequence[ErrorRule] = (),
         label: str,
+        context: Mapping[str, str] | None = None,
         timeout: float,
         max_tries: int,
         user_agent: str,
@@ -78,7 +80,9 @@ class ApiClient:
         self.auth, self.budget, self.clock, self.redact, self.label = auth, budget, clock, redact, label
         self._logger, self.vendor_message, self._errors = logger, vendor_message, tuple(errors)
         self.max_tries = max_tries
-        self._transport = Transport(budget, timeout=timeout, user_agent=user_agent, connections=connections)
+        self._transport = Transport(
+            budget, timeout=timeout, user_agent=user_agent, connections=connections, context=context or {}
+        )
 
     def send(  # noqa: PLR0913 - how a request is sent and its answer understood, all named
         self,
@@ -88,7 +92,6 @@ class ApiClient:
         as_json: bool = False,
         authorize: bool = True,
         errors: Sequence[ErrorRule] = (),
-        any_body: bool = False,
         decode: Callable[[bytes], Any] = decode,
     ) -> Reply:
         """Send one request until it is answered in JSON, and return the answer.
@@ -99,17 +102,14 @@ class ApiClient:
             as_json: Whether the request's data are sent as JSON, and not as a form.
             authorize: Whether the key or token goes with it.
             errors: What errors mean in answer to just this request, looked up first.
-            any_body: Whether an accepted answer need not be JSON: its data are None then.
-            decode: Reads the body of an accepted answer; raises ValueError where it is no JSON.
+            decode: Reads the answer's data from its body; a ValueError means that it is no answer.
 
         Raises:
             VendorError: The vendor refused it, by status or by an error in a 200.
             Unreachable: No usable answer after `max_tries`.
         """
         exchange = _Exchange(request, meter, as_json, authorize, (*errors, *self._errors))
-        return self._until_read(
-            exchange, lambda response: self._json(response, exchange, any_body=any_body, decode=decode)
-        )
+        return self._until_read(exchange, lambda response: self._json(response, exchange, decode))
 
     def send_once(
         self, request: HTTPRequest, meter: Meter, happened: Callable[[], _T | None], *, as_json: bool = False
@@ -127,7 +127,7 @@ class ApiClient:
         tries = self._tries()
         while True:
             try:
-                return self._try(exchange, lambda response: self._json(response, exchange))
+                return self._try(exchange, lambda response: self._json(response, exchange, decode))
             except TryAgain as failure:
                 tries.wait(failure)
                 if (found := happened()) is not None:
@@ -196,20 +196,11 @@ class ApiClient:
 
     # What an answer says.
 
-    def _json(
-        self,
-        response: requests.Response,
-        exchange: _Exchange,
-        *,
-        any_body: bool = False,
-        decode: Callable[[bytes], Any] = decode,
-    ) -> Reply:
+    def _json(self, response: requests.Response, exchange: _Exchange, decode: Callable[[bytes], Any]) -> Reply:
         body = response.content
         try:
             data = decode(body)
         except (ValueError, RecursionError) as error:
-            if any_body:
-                return Reply(response.status_code, response.headers, body)
             kind = response.headers.get("Content-Type", "no content type").split(";")[0]
             rule = Rule(Action.RETRY, "something between here and the vendor may answer in its place: check base_url")
             said = f"HTTP {response.status_code} without valid JSON ({kind}, {len(body)} bytes)"

@@ -45,8 +45,10 @@ class Meter:
 class Transport:
     """The connections of one account, `connections` of them at the same time, at the pace of its budget."""
 
-    def __init__(self, budget: Budget, *, timeout: float, user_agent: str, connections: int) -> None:
-        self._budget, self._timeout = budget, timeout
+    def __init__(
+        self, budget: Budget, *, timeout: float, user_agent: str, connections: int, context: Mapping[str, str]
+    ) -> None:
+        self._budget, self._timeout, self._context = budget, timeout, context
         self._turns = threading.BoundedSemaphore(connections)
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
@@ -81,7 +83,7 @@ class Transport:
                     stream=True,
                     **body,
                 ) as response:
-                    _log_duration(request, response)
+                    self._log_duration(request, response)
                     yield response
             except (requests.RequestException, OSError) as error:
                 known = rule_for_exception(error)
@@ -92,22 +94,22 @@ class Transport:
                     raise TryAgain(said, known) from error
                 raise ReadError(said, known.hint) from error
 
+    def _log_duration(self, request: HTTPRequest, response: requests.Response) -> None:
+        """Log how long the vendor took to answer, as the metric that every SDK tap logs."""
+        if not _METRICS.isEnabledFor(logging.INFO):
+            return
+        tags: dict[str, Any] = {
+            metrics.Tag.CONTEXT: self._context,
+            metrics.Tag.ENDPOINT: urlsplit(request.url).path,
+            metrics.Tag.HTTP_STATUS_CODE: response.status_code,
+            metrics.Tag.STATUS: metrics.Status.SUCCEEDED if response.status_code < 400 else metrics.Status.FAILED,
+        }
+        took = response.elapsed.total_seconds()
+        metrics.log(_METRICS, metrics.Point("timer", metrics.Metric.HTTP_REQUEST_DURATION, took, tags))
+
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-def _log_duration(request: HTTPRequest, response: requests.Response) -> None:
-    """Log how long the vendor took to answer, as the metric that every SDK tap logs."""
-    if not _METRICS.isEnabledFor(logging.INFO):
-        return
-    tags: dict[str, Any] = {
-        metrics.Tag.ENDPOINT: urlsplit(request.url).path,
-        metrics.Tag.HTTP_STATUS_CODE: response.status_code,
-        metrics.Tag.STATUS: metrics.Status.SUCCEEDED if response.status_code < 400 else metrics.Status.FAILED,
-    }
-    took = response.elapsed.total_seconds()
-    metrics.log(_METRICS, metrics.Point("timer", metrics.Metric.HTTP_REQUEST_DURATION, took, tags))
 
 
 def _cause(error: BaseException) -> str:

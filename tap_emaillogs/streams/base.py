@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.paginators import Page, PagePaginatorBase
     from tap_emaillogs.streams.provider import Account
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.settings import Settings, StreamDefaults
     from tap_emaillogs.streams.window import Window
 
 SCHEMAS = SchemaDirectory(resources.files("tap_emaillogs") / "schemas")
@@ -50,7 +51,7 @@ class LogStream(RESTStream[Any]):
     """What is read and how it is paged, in a few words, for the documentation."""
     reader_class: ClassVar[type[Any] | None] = None
     """What reads its windows, where paging through them is not all that it takes."""
-    overrides: ClassVar[Mapping[str, Any]] = {}
+    defaults: ClassVar[StreamDefaults] = {}
     """Defaults of this endpoint that differ from its provider's."""
 
     # Facts: what time and order are to the vendor.
@@ -93,6 +94,8 @@ class LogStream(RESTStream[Any]):
 
     account: Account
     codec: Codec | None = None
+    settings: Settings
+    """Those of the account, with this stream's own defaults."""
 
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap)
@@ -105,6 +108,7 @@ class LogStream(RESTStream[Any]):
         """Return this stream bound to one account; both share schema and settings."""
         bound = copy.copy(self)
         bound.account = account
+        bound.settings = account.settings_with(self.defaults)
         bound.codec = self._codec_of(bound.layout)
         bound.bind()
         return bound
@@ -176,11 +180,11 @@ class LogStream(RESTStream[Any]):
 
     def is_full(self, rows: int) -> bool:
         """Whether a page of so many rows may be cut; one with fewer is not."""
-        return rows >= int(self.account.settings["page_size"])
+        return rows >= self.settings.page_size
 
     def filters(self) -> dict[str, Any] | None:
         """Return the settings that make the vendor leave rows out, for requests and ledger; None: there are none."""
-        return dict(self.account.settings.get("filters") or {}) or None
+        return dict(self.settings.filters) or None
 
     # Rows.
 

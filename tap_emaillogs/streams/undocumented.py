@@ -83,7 +83,7 @@ class UndocumentedStream(LogStream):
     @property
     def reference_columns(self) -> tuple[str, ...]:
         """The columns that may hold a reference: those of the setting `reference`, or else the likely ones."""
-        given = (self.account.settings.get("reference") or {}).get(self.name)
+        given = self.settings.reference.get(self.name)
         return tuple(map(snake_case, given)) if given else self.references
 
     def identity_of_row(self, row: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
+    from tap_emaillogs.providers.infobip.settings import InfobipSettings
     from tap_emaillogs.streams.window import Window
 
 _OLD_NAMES = {renamed_in_version_4(name): name for name in ("from", "to")}
@@ -48,12 +49,13 @@ class EmailLogs(LogStream):
     row_key = ("messageId", "to")
     time_columns = ("sentAt",)
     unit = timestamps.MILLISECOND
+    settings: InfobipSettings
     reader_class = ProofReader
 
     @property
     def by_cursor(self) -> bool:
         """Whether this is version 4, which has pages."""
-        return int(self.account.settings["api_version"]) == 4
+        return self.settings.api_version == 4
 
     @property
     def layout(self) -> Layout:
@@ -62,7 +64,7 @@ class EmailLogs(LogStream):
 
     def get_url(self, context: Context | None) -> str:  # noqa: ARG002 - the SDK's signature
         """Return the address of the configured version."""
-        return f"{self.url_base}/email/{self.account.settings['api_version']}/logs"
+        return f"{self.url_base}/email/{self.settings.api_version}/logs"
 
     def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
         """Ask for the window, with its margins."""
@@ -73,7 +75,7 @@ class EmailLogs(LogStream):
             **(self.filters() or {}),
             "sentSince": timestamps.millis(max(window.start - self.unit, context.get("not_before", timestamps.EPOCH))),
             "sentUntil": timestamps.millis(window.end),
-            "limit": self.account.settings["page_size"],
+            "limit": self.settings.page_size,
         }
         if self.by_cursor:
             request.params |= {"useCursor": "true", "cursor": page.next_page_token}

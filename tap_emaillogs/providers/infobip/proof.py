@@ -136,7 +136,7 @@ class ProofReader(PagedReader):
         """Split on a full answer; by cursor, where the first page promises more than memory should hold."""
         window = reading.window
         if page.token and not self._may_page(window, page.rows):
-            page = replace(page, capped=True, limit=self.account.settings["page_size"])
+            page = replace(page, capped=True, limit=self.stream.settings.page_size)
         if window.length > self.stream.unit and (page.capped or page.token):
             times = self.stream.times(page.rows)
             total = estimate(window, times, reading.memory.learned.density)

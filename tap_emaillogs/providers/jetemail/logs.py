@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
+    from tap_emaillogs.providers.jetemail.settings import JetEmailSettings
+
 _SHAPE = "list `data` beside an object `pagination`"
 
 
@@ -33,6 +35,7 @@ class OutboundLogs(LogStream):
     replication_key = "last_updated"
     row_key = ("uid",)
     time_columns = ("last_updated", "first_seen")
+    settings: JetEmailSettings
     rows_per_window = 2_000  # 20 pages: where pages cannot be read on from one another, the window is read again
 
     _largest_count = 0
@@ -46,8 +49,8 @@ class OutboundLogs(LogStream):
         """Ask for a page, the oldest rows first."""
         request = super().get_http_request(page=page)
         window = (page.stream_context or {})["window"]
-        place = page.next_page_token or Place(0, self.account.settings["page_size"])
-        numbered = self.account.settings["paging"] == "page"
+        place = page.next_page_token or Place(0, self.settings.page_size)
+        numbered = self.settings.paging == "page"
         request.params = {
             **(self.filters() or {}),
             "limit": place.limit,
@@ -61,9 +64,9 @@ class OutboundLogs(LogStream):
 
     def get_new_paginator(self) -> AnchoredPaginator:
         """Page by offset, or by page number as configured."""
-        settings = self.account.settings
-        numbered = settings["paging"] == "page"
-        return AnchoredPaginator(settings["page_size"], "uid", self.time_columns, self._motion, numbered=numbered)
+        settings = self.settings
+        numbered = settings.paging == "page"
+        return AnchoredPaginator(settings.page_size, "uid", self.time_columns, self._motion, numbered=numbered)
 
     def parse_page(self, data: Any, page: PageContext[Any]) -> Page:  # noqa: ARG002 - the base's signature
         """Read `{success, pagination, data: [...]}`."""

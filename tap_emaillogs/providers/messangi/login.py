@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from singer_sdk.streams.rest import HTTPRequest
 
+from tap_emaillogs.http.answers import decode_any
 from tap_emaillogs.http.auth import Token, TokenAuth
 from tap_emaillogs.http.errors import Action, ErrorRule, Misunderstood
 
@@ -33,7 +34,7 @@ class LoginAuth(TokenAuth):
 
     def ask(self, client: ApiClient, meter: Meter) -> Token:
         """Log in."""
-        reply = client.send(self._request, meter, as_json=True, authorize=False, errors=_ERRORS, any_body=True)
+        reply = client.send(self._request, meter, as_json=True, authorize=False, errors=_ERRORS, decode=decode_any)
         value = (reply.headers.get("authorization") or "").strip()
         if not value:
             raise Misunderstood("the answer has no header `authorization` with a token", _HINT)

@@ -7,7 +7,6 @@ Neither wrapper, nor fields, nor paging, nor whether the range's ends belong to 
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.http.errors import PagingLoop
@@ -116,32 +115,30 @@ class MessageLogs(MessageRows):
     def bind(self) -> None:
         """Begin to learn the account's longest answer."""
         self._largest = [0]
-        path = self.account.settings.get("records_path")
-        self.account.client.vendor_message = partial(answers.error_message, path=path)
 
     def get_url(self, context: Context | None) -> str:  # noqa: ARG002 - the SDK's signature
         """Return the configured address."""
-        return f"{self.url_base}/{self.account.settings['report_path'].lstrip('/')}"
+        return f"{self.url_base}/{self.settings.report_path.lstrip('/')}"
 
     def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
         """Ask for a page of the window."""
         request = super().get_http_request(page=page)
-        settings = self.account.settings
+        settings = self.settings
         request.params = {
             **windows.query(settings, (page.stream_context or {})["window"]),
-            settings["page_param"]: page.next_page_token,
-            settings["size_param"]: settings["page_size"],
+            settings.page_param: page.next_page_token,
+            settings.size_param: settings.page_size,
         }
         return request
 
     def get_new_paginator(self) -> Pages:
         """Number pages from `first_page`."""
-        settings = self.account.settings
-        return Pages(settings["page_size"], self._largest, first=settings["first_page"], mail_of=self.mail_of)
+        settings = self.settings
+        return Pages(settings.page_size, self._largest, first=settings.first_page, mail_of=self.mail_of)
 
     def parse_page(self, data: Any, page: PageContext[Any]) -> Page:  # noqa: ARG002 - the base's signature
         """Read the rows out of whichever wrapper they come in."""
-        return Page(answers.rows_of(data, self.account.settings.get("records_path")))
+        return Page(answers.rows_of(data, self.settings.records_path))
 
     def is_full(self, rows: int) -> bool:
         """Whether a page of so many rows may be cut: a server may cap its pages at any round number."""

@@ -14,6 +14,7 @@ from tap_emaillogs.engine.reading import Outcome, Reader, Split
 from tap_emaillogs.files.archives import BrokenFile
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.names import snake_case
+from tap_emaillogs.http.answers import decode_any
 from tap_emaillogs.http.errors import ReadError, TooMuch, VendorError
 from tap_emaillogs.providers.messangi import candidates, windows
 from tap_emaillogs.providers.messangi.collect import Collector
@@ -21,7 +22,7 @@ from tap_emaillogs.providers.messangi.folder import Folder
 from tap_emaillogs.providers.messangi.mailbox import ImapMailbox
 from tap_emaillogs.providers.messangi.moments import belongs, dates_of
 from tap_emaillogs.providers.messangi.pending import CONFIRMATION, LIFE, Pending, Requests
-from tap_emaillogs.providers.messangi.settings import WAIT_MINUTES, body_keys, zone_of, zone_text
+from tap_emaillogs.providers.messangi.settings import zone_of, zone_text
 from tap_emaillogs.providers.messangi.streams import MessageRows
 from tap_emaillogs.streams.records import digest, json_text
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.engine.notes import Notes
     from tap_emaillogs.engine.reading import Reading
     from tap_emaillogs.providers.messangi.collect import Look, Report, Source
+    from tap_emaillogs.providers.messangi.settings import ReportSettings
     from tap_emaillogs.streams.window import Window
 
     _Rows = Callable[[], Iterable[Mapping[str, Any]]]
@@ -53,10 +55,8 @@ class ReportReader(Reader):
     def __init__(self, stream: MessageReports) -> None:
         super().__init__(stream)
         report, client = self._report, self.account.client
-        source: Source = (
-            Folder(report["directory"]) if "directory" in report else ImapMailbox(report["mailbox"], client.clock)
-        )
-        self._collector = Collector(source, report.get("trusted_sender"), client.redact, stream.known_columns())
+        source: Source = ImapMailbox(report.mailbox, client.clock) if report.mailbox else Folder(report.directory)
+        self._collector = Collector(source, report.trusted_sender, client.redact, stream.known_columns())
 
     def windows_in_flight(self) -> int:
         """Return how many reports are waited for at the same time: waiting costs neither side anything."""
@@ -75,9 +75,8 @@ class ReportReader(Reader):
         return digest(json_text(self.stream.filters()).encode())
 
     @property
-    def _report(self) -> Mapping[str, Any]:
-        report: Mapping[str, Any] = self.account.settings["report"]
-        return report
+    def _report(self) -> ReportSettings:
+        return self.stream.report
 
     def _register(self, requests: Requests) -> None:
         known = self.stream.mailboxes.setdefault(self._collector.source.identity, [])
@@ -115,18 +114,18 @@ class ReportReader(Reader):
         account = self.account
         requests.put(request, account.client.clock)
         values = {
-            "emails": list(self._report["emails"]),
-            "from": self._report["from"],
+            "emails": list(self._report.emails),
+            "from": self._report.from_,
             "timezone": request.zone,
             "id": request.ident,
         }
-        body = {name: values[part] for part, name in body_keys(self._report).items()}
-        method = self._report.get("method", "POST")
-        url = f"{account.base_url}/{account.settings['export_path'].lstrip('/')}"
-        query = windows.query(account.settings, reading.window)
+        body = {name: values[part] for part, name in self._report.body_keys.used().items()}
+        method = self._report.method
+        url = f"{account.base_url}/{self.stream.settings.export_path.lstrip('/')}"
+        query = windows.query(self.stream.settings, reading.window)
         try:
             account.client.send(
-                HTTPRequest(url, method, params=query, data=body), reading.meter, as_json=True, any_body=True
+                HTTPRequest(url, method, params=query, data=body), reading.meter, as_json=True, decode=decode_any
             )
         except VendorError as error:
             requests.drop(request)
@@ -137,7 +136,7 @@ class ReportReader(Reader):
 
     def _wait(self, reading: Reading, requests: Requests, request: Pending) -> Outcome:
         clock = self.account.client.clock
-        deadline = request.asked + timedelta(minutes=float(self._report.get("wait_minutes", WAIT_MINUTES)))
+        deadline = request.asked + timedelta(minutes=self._report.wait_minutes)
         pause = _FIRST_WAIT
         while True:
             reading.meter.check()
@@ -170,7 +169,7 @@ class ReportReader(Reader):
         stream.zone = zone_of(request.zone) or UTC  # as it was asked for, maybe with other settings
 
         def committed() -> None:
-            if self._report.get("trusted_sender"):
+            if self._report.trusted_sender:
                 requests.use(report.mail)
             requests.drop(request)
 
@@ -195,12 +194,17 @@ class MessageReports(MessageRows):
 
     def bind(self) -> None:
         """Read times as the account's setting says."""
-        self.zone = zone_of(self.account.settings["report"].get("timezone", "GMT")) or UTC
+        self.zone = zone_of(self.report.timezone) or UTC
+
+    @property
+    def report(self) -> ReportSettings:
+        """The settings of the report, without which there is no such stream."""
+        assert self.settings.report is not None
+        return self.settings.report
 
     def known_columns(self) -> frozenset[str]:
         """Return the columns by which a table is recognised as a report."""
-        settings = self.account.settings
-        own = ((settings.get(name) or {}).get(self.name) or () for name in ("columns", "reference"))
+        own = (given.get(self.name, ()) for given in (self.settings.columns, self.settings.reference))
         return candidates.known_columns([*self.normalise.declared, *(name for names in own for name in names)])
 
     def column_name(self, name: str) -> str:

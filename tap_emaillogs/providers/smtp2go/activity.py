@@ -13,6 +13,8 @@ from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, objec
 if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
+    from tap_emaillogs.providers.smtp2go.settings import Smtp2goSettings
+
 _FORMER_MOST = 100
 """The largest `limit` by an older page of the vendor: so many rows may be a cut answer too."""
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}")
@@ -35,24 +37,25 @@ class Activity(LogStream):
     exact_bounds = True
     time_columns = ("date",)
     layout = Layout(("data", "events"))
+    settings: Smtp2goSettings
 
     def filters(self) -> dict[str, Any] | None:
         """Return the settings that leave events out, as the request names them."""
-        settings = self.account.settings
-        own = {key: settings[key] for key in ("event_types", "subaccounts") if settings.get(key)}
-        return {**own, **{key: value for key, value in (super().filters() or {}).items() if value}} or None
+        settings = self.settings
+        given = {"event_types": settings.event_types, "subaccounts": settings.subaccounts, **(super().filters() or {})}
+        return {key: value for key, value in given.items() if value} or None
 
     def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
         """Search the window; a further page repeats the search and adds the token."""
         request = super().get_http_request(page=page)
-        settings, window = self.account.settings, (page.stream_context or {})["window"]
+        settings, window = self.settings, (page.stream_context or {})["window"]
         request.data = {
             "start_date": timestamps.seconds(window.start),
             "end_date": timestamps.seconds(window.end),
-            "limit": settings["page_size"],
+            "limit": settings.page_size,
             **(self.filters() or {}),
-            **({"include_headers": True} if settings.get("include_headers") else {}),
-            **({"custom_headers": settings["custom_headers"]} if settings.get("custom_headers") else {}),
+            **({"include_headers": True} if settings.include_headers else {}),
+            **({"custom_headers": settings.custom_headers} if settings.custom_headers else {}),
             **({"continue_token": page.next_page_token} if page.next_page_token else {}),
         }
         return request

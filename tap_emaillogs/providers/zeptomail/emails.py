@@ -15,9 +15,10 @@ from singer_sdk.streams.rest import HTTPRequest
 from tap_emaillogs.engine.reader import PagedReader
 from tap_emaillogs.formats import dates
 from tap_emaillogs.http.errors import Misunderstood, VendorError
-from tap_emaillogs.providers.zeptomail import dateform, settings
+from tap_emaillogs.providers.zeptomail import dateform
 from tap_emaillogs.providers.zeptomail.answers import Question
 from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck, flag_of
+from tap_emaillogs.providers.zeptomail.settings import zone
 from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.paginators import OffsetPaginator, Page
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.engine.reading import Reading
     from tap_emaillogs.http.client import Meter
+    from tap_emaillogs.providers.zeptomail.settings import ZeptoMailSettings
+    from tap_emaillogs.streams.settings import StreamDefaults
     from tap_emaillogs.streams.taken import Taken
     from tap_emaillogs.streams.window import Window
 
@@ -41,10 +44,12 @@ _TRACKED = ("email_open", "email_link_click")
 class EmailsReader(PagedReader):
     """Fetches the details of each e-mail, where these are wanted, and notes what kinds of mail there are."""
 
+    stream: Emails
+
     def take(self, reading: Reading, window: Window, page: Page) -> Sequence[Taken]:
         """Pack the rows of a page, details included."""
         rows = page.rows
-        if self.account.settings["details"]:
+        if self.stream.settings.details:
             rows = [self._detailed(row, reading.meter) for row in rows]
         for row in rows:
             self._note(row)
@@ -95,8 +100,9 @@ class Emails(LogStream):
     time_columns = ("processed_time", "sent_time")
     unit = _MINUTE
     selected_by_default = False
+    settings: ZeptoMailSettings
     reader_class = EmailsReader
-    overrides: ClassVar[Mapping[str, Any]] = {
+    defaults: ClassVar[StreamDefaults] = {
         "lookback_minutes": 60,
         "revisit_minutes": [1440],
         "settle_minutes": 5,
@@ -105,31 +111,31 @@ class Emails(LogStream):
 
     def bind(self) -> None:
         """Make windows of whole hours where the form of dates has no minutes."""
-        self.unit = dateform.resolution(self.account.settings["export_date_format"]) or _MINUTE
+        self.unit = dateform.resolution(self.settings.export_date_format) or _MINUTE
 
     def filters(self) -> dict[str, Any] | None:
         """Return the agent, where only one's e-mails are read."""
-        agent = self.account.settings.get("mailagent_key")
+        agent = self.settings.mailagent_key
         return {"mailagent_key": agent} if agent else None
 
     def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
         """Ask for a page. The four filters by outcome are never sent: the vendor's page contradicts their names."""
         request = super().get_http_request(page=page)
-        window, given = (page.stream_context or {})["window"], self.account.settings
-        asked = Question.of(window, settings.zone(given["timezone"]), given["export_date_format"])
+        window, given = (page.stream_context or {})["window"], self.settings
+        asked = Question.of(window, zone(given.timezone), given.export_date_format)
         start, end = asked.written
         request.params = {
             "date_from": start,
             "date_to": end,
             "offset": page.next_page_token,
-            "limit": given["page_size"],
+            "limit": given.page_size,
             **(self.filters() or {}),
         }
         return request
 
     def get_new_paginator(self) -> OffsetPaginator:
         """Page by offset until a short page."""
-        return OffsetPaginator(self.account.settings["page_size"])
+        return OffsetPaginator(self.settings.page_size)
 
     def parse_page(self, data: Any, page: PageContext[Any]) -> Page:
         """Read `{data: {logs: [{email_info, …}]}, metadata: {count}}` or the flat `{data: [{…}]}`.
