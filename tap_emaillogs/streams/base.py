@@ -73,8 +73,9 @@ class LogStream(RESTStream[Any]):
 
     # Facts: how much an answer shows.
 
-    cap: ClassVar[int | None] = None
-    """The most rows that all pages of one window show, however many there are; None: no such limit is known."""
+    cap: int | None = None
+    """The most rows that all pages of one window show, however many there are; None: no such limit is known. Where that
+    depends on the account, `bind` sets it."""
     exact_totals: ClassVar[bool] = False
     """Whether totals can be relied on to split a window by, even where not all rows can be shown."""
     rows_per_window: ClassVar[int] = 10_000
