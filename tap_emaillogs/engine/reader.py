@@ -7,6 +7,7 @@ decided there: a window that one reading cannot show, or memory should not hold,
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.streams.rest import PageContext
@@ -21,9 +22,10 @@ from tap_emaillogs.streams.paginators import Page, Unpaged
 from tap_emaillogs.streams.records import Packed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tap_emaillogs.engine.reading import Reading
+    from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.paginators import PagePaginatorBase
     from tap_emaillogs.streams.taken import Taken
     from tap_emaillogs.streams.window import Window
@@ -33,13 +35,16 @@ ATTEMPTS = 3
 _MOST_SPLITS_AFTER_REFUSAL = 6
 """A vendor that still refuses to page after so many splits is not refusing because of size."""
 
+_is_beside = attrgetter("beside")
+
 
 class PagedReader(Reader):
     """Reads windows page by page."""
 
-    def mark(self, row: Taken) -> Any:
-        """Return what is the same in a row that two pages show, and in exact twins."""
-        return row.line if self.stream.row_per_event else row.identity
+    def __init__(self, stream: LogStream) -> None:
+        super().__init__(stream)
+        self.mark: Callable[[Taken], Any] = attrgetter("line" if stream.row_per_event else "identity")
+        """Returns what is the same in a row that two pages show, and in exact twins."""
 
     def read(self, reading: Reading) -> Outcome | Split:
         """Read a window; split one that is too much for the vendor."""
@@ -245,7 +250,7 @@ class PagedReader(Reader):
         truncated: str | None = None,
     ) -> Outcome:
         """Close a window whose rows were taken, and remember how dense they were."""
-        if any(row.beside for row in rows):
+        if any(map(_is_beside, rows)):
             inside = {row.identity for row in rows if not row.beside}
             rows = [row for row in rows if row.identity in inside]
         reading.memory.learned.density.learn(reading.window, len(rows))
