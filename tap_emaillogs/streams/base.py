@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from functools import cache
 from importlib import resources
@@ -20,8 +21,9 @@ from tap_emaillogs.engine.windows import equal_parts
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http import errors
 from tap_emaillogs.http.client import decode
-from tap_emaillogs.streams.codec import Codec, Row
+from tap_emaillogs.streams.codec import Codec
 from tap_emaillogs.streams.records import NO_KEY, Normaliser, Packed, canonical, encode, pack
+from tap_emaillogs.streams.shapes import Row
 from tap_emaillogs.streams.taken import Taken
 from tap_emaillogs.streams.twins import identity_of
 
@@ -34,10 +36,10 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.engine.reading import Memory, Reading
     from tap_emaillogs.http.client import Meter, Reply
-    from tap_emaillogs.streams.codec import Layout
     from tap_emaillogs.streams.paginators import Page, PagePaginatorBase
     from tap_emaillogs.streams.provider import Account
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.shapes import Layout
     from tap_emaillogs.streams.window import Window
 
 SCHEMAS = SchemaDirectory(resources.files("tap_emaillogs") / "schemas")
@@ -100,17 +102,20 @@ class LogStream(RESTStream[Any]):
         return bound
 
     def _make_codec(self, layout: Layout | None) -> Codec | None:
+        """Return what makes records of rows fast; None: they are made one by one, of dicts."""
         if layout is None:
             return None
-        return Codec(
-            schema=self.schema,
-            normalise=self.normalise,
-            prepare=self.prepare,
-            layout=layout,
-            key=self.twin_key,
-            row_key=self.row_key,
-            identity=self.identity,
-        )
+        with contextlib.suppress(TypeError):
+            return Codec(
+                schema=self.schema,
+                normalise=self.normalise,
+                prepare=self.prepare,
+                layout=layout,
+                key=self.twin_key,
+                row_key=self.row_key,
+                identity=self.identity,
+            )
+        return None
 
     # What singer-sdk asks for.
 
@@ -143,7 +148,10 @@ class LogStream(RESTStream[Any]):
 
     @property
     def layout(self) -> Layout | None:
-        """Where the answers hold their rows, so that these are read fast; None: they are read as dicts."""
+        """Where the answers hold their rows, so that these are read fast; None: they are read as dicts.
+
+        For streams whose records are made by `prepare` and the schema alone.
+        """
         return None
 
     def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:

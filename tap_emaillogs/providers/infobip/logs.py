@@ -21,8 +21,8 @@ from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.errors import Misunderstood, VendorError
 from tap_emaillogs.providers.infobip.filters import renamed_in_version_4
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.codec import Layout
 from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, SinglePage
+from tap_emaillogs.streams.shapes import Layout
 from tap_emaillogs.streams.window import Window
 
 if TYPE_CHECKING:
