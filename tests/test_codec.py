@@ -17,8 +17,8 @@ from tap_emaillogs.http.answers import decode
 from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.codec import Row
 from tap_emaillogs.streams.records import Packed, digest
+from tap_emaillogs.streams.shapes import Row
 from tap_emaillogs.streams.taken import Taken
 from tap_emaillogs.streams.window import Window
 from tap_emaillogs.tap import TapEmailLogs
@@ -39,7 +39,7 @@ _CONFIGS: list[dict[str, Any]] = [
 def _streams() -> dict[str, Any]:
     found = {}
     for config in _CONFIGS:
-        tap = Tap(config=config)
+        tap: Any = Tap(config=config)
         ((vendor, (account, *_)),) = tap.accounts.items()
         for stream in tap.streams.values():
             if getattr(stream, "provider", None) == vendor and type(stream).layout is not LogStream.layout:
@@ -63,6 +63,7 @@ def fresh(name: str) -> Any:
     stream = STREAMS[name]
     bound = stream.for_account(stream.account)
     bound.codec = bound._make_codec(bound.layout)
+    assert bound.codec is not None
     return bound
 
 
@@ -118,7 +119,8 @@ def _fitting(spec: dict[str, Any]) -> st.SearchStrategy[str]:
         properties = spec["properties"]
         values = st.one_of([*(_fitting(inner) for inner in properties.values()), st.just("null"), _values])
         return _object(st.sampled_from([*sorted(properties), "colour"]), values)
-    return _FITTING[kind]
+    fitting: st.SearchStrategy[str] = _FITTING[kind]
+    return fitting
 
 
 _FITTING: dict[str, Any] = {
@@ -235,7 +237,7 @@ _documents = st.recursive(
 def test_whatever_answers_is_understood_alike(name: str, document: str, cut: int | None, mark: bytes) -> None:
     stream = fresh(name)
     body = mark + document.encode("utf-8", "surrogatepass")[:cut]
-    found = []
+    found: list[Any] = []
     for read in (decode, stream.codec.decode):
         try:
             data = read(body)

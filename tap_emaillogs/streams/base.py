@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from functools import cache
 from importlib import resources
@@ -13,8 +14,9 @@ from singer_sdk.streams import RESTStream
 
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.answers import decode
-from tap_emaillogs.streams.codec import Codec, Row
+from tap_emaillogs.streams.codec import Codec
 from tap_emaillogs.streams.records import NO_KEY, Normaliser, canonical, encode, pack
+from tap_emaillogs.streams.shapes import Row
 from tap_emaillogs.streams.taken import Taken
 from tap_emaillogs.streams.twins import identity_of
 
@@ -26,11 +28,11 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
     from singer_sdk.streams.rest import PageContext
 
-    from tap_emaillogs.streams.codec import Layout
     from tap_emaillogs.streams.paginators import Page, PagePaginatorBase
     from tap_emaillogs.streams.provider import Account
     from tap_emaillogs.streams.records import Record
     from tap_emaillogs.streams.settings import Settings, StreamDefaults
+    from tap_emaillogs.streams.shapes import Layout
     from tap_emaillogs.streams.window import Window
 
 SCHEMAS = SchemaDirectory(resources.files("tap_emaillogs") / "schemas")
@@ -118,17 +120,20 @@ class LogStream(RESTStream[Any]):
         """Set what depends on the account, or is learned of it in a run."""
 
     def _make_codec(self, layout: Layout | None) -> Codec | None:
+        """Return what makes records of rows fast; None: they are made one by one, of dicts."""
         if layout is None:
             return None
-        return Codec(
-            schema=self.schema,
-            normalise=self.normalise,
-            prepare=self.prepare,
-            layout=layout,
-            key=self.twin_key,
-            row_key=self.row_key,
-            identity=self.identity,
-        )
+        with contextlib.suppress(TypeError):
+            return Codec(
+                schema=self.schema,
+                normalise=self.normalise,
+                prepare=self.prepare,
+                layout=layout,
+                key=self.twin_key,
+                row_key=self.row_key,
+                identity=self.identity,
+            )
+        return None
 
     # What singer-sdk asks for.
 
@@ -156,7 +161,10 @@ class LogStream(RESTStream[Any]):
 
     @property
     def layout(self) -> Layout | None:
-        """Where the answers hold their rows, so that these are read fast; None: they are read as dicts."""
+        """Where the answers hold their rows, so that these are read fast; None: they are read as dicts.
+
+        For streams whose records are made by `prepare` and the schema alone.
+        """
         return None
 
     def decode(self, body: bytes) -> Any:

@@ -1,9 +1,9 @@
 """From an answer's bytes to record lines, many rows at once.
 
-An answer is decoded into one Struct for each row, compiled from the stream's schema. What a Struct refuses (a value of
-another type, a NUL, a column of the tap's own) comes as a dict, row by row, for the `Normaliser`, which stays the
-reference: both give the same lines and keys, byte for byte. What no Struct declares is learned: the Struct is compiled
-again with the vendor's new field in it.
+An answer is decoded into one Struct for each row (`shapes.py`). What a Struct refuses (a value of another type, a NUL,
+a column of the tap's own) comes as a dict, row by row, for the `Normaliser`, which stays the reference: both give the
+same lines and keys, byte for byte. What no Struct declares is learned: the Struct is compiled again with the vendor's
+new field in it.
 """
 
 from __future__ import annotations
@@ -13,32 +13,27 @@ import threading
 from hashlib import blake2b
 from itertools import repeat
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import UNSET, Meta, Raw
+from msgspec import Raw
 
 from tap_emaillogs.http.answers import decode as decode_any
-from tap_emaillogs.streams.converters import Objects, Spread, Times, Undeclared, extra_texts
+from tap_emaillogs.streams.converters import extra_texts
 from tap_emaillogs.streams.records import EXTRA, NO_KEY, pruned, twin_key
+from tap_emaillogs.streams.shapes import Fields, Row, Shape, answer_of
 from tap_emaillogs.streams.taken import Taken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from tap_emaillogs.streams.records import Normaliser, Record
+    from tap_emaillogs.streams.shapes import Layout
 
 _MOST_LEARNED = 64
 """A vendor with more undeclared fields than these has data for names."""
 _MOST_SHAPES = 8
 _NUL = b"\\u0000"
-_FREE = dict[str, Any] | None
-_SCALARS: dict[str, Any] = {
-    "string": str | None,
-    "integer": Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | None,
-    "number": float | None,
-    "boolean": bool | None,
-}
 _EMPTY = blake2b(digest_size=16)
 _encode = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -46,70 +41,13 @@ _encode_canonical = msgspec.json.Encoder(order="deterministic").encode_lines  # 
 _decode = msgspec.json.Decoder().decode
 
 
-class Layout(NamedTuple):
-    """How a vendor's answer holds its rows."""
-
-    rows_at: tuple[str, ...]
-    """The way to the list of rows: ("data", "events")."""
-    renamed: tuple[tuple[str, str], ...] = ()
-    """Fields that come under another name than their column: ("sender", "from")."""
-    spread: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Objects whose fields are columns: ("platform", ("applicationId", "entityId"))."""
-
-
-class Row(msgspec.Struct):
-    """A vendor's row; its attributes have the vendor's names, so that it can be read like a dict."""
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return a declared field; `default` where the vendor sent none."""
-        return getattr(self, name, default)
-
-
-class _Refused:
-    """The type of what no vendor may send."""
-
-
-def _refuse(_: Any, value: Any) -> Any:
-    raise ValueError(f"{type(value).__name__} in a column of the tap")
-
-
-class _Shape:
-    """The Structs for one set of fields.
-
-    Both have the same slots, so that an instance of the one can become one of the other: `row` has its fields in the
-    order of their names and leaves out nulls, as keys want it; `line` has all columns, in the order of the schema.
-    """
-
-    def __init__(self, codec: Codec, learned: Iterable[str]) -> None:
-        self.learned = {f"learned_{number}": name for number, name in enumerate(sorted(learned))}
-        fields = [*codec.fields, *((attribute, Raw, UNSET) for attribute in self.learned)]
-        self.known = {*(name for name, *_ in codec.fields), *self.learned.values()}
-        self.row: Any = msgspec.defstruct(
-            "row",
-            sorted(fields, key=lambda field: field[0]),
-            bases=(Row,),
-            rename=self.learned,
-            omit_defaults=True,
-            forbid_unknown_fields=True,
-            gc=False,
-        )
-        rest = [name for name, *_ in fields if name not in codec.order]
-        self.line: Any = msgspec.defstruct(
-            "line",
-            [(name, Any, None) for name in sorted([*codec.order, *rest], key=lambda name: name == codec.key)],
-            bases=(Row,),
-            rename=codec.renamed,
-            gc=False,
-        )
-        self.decode = msgspec.json.Decoder(_answer(self.row, codec.layout.rows_at), dec_hook=_refuse).decode
-        self.decode_row = msgspec.json.Decoder(self.row, dec_hook=_refuse).decode
-        self.undeclared = [Undeclared(*one) for one in self.learned.items()]
-
-
 class Codec:
     """Decodes the answers of a stream, and makes record lines of their rows; shared by accounts and threads.
 
     `key` is the column that is computed from the columns in `identity`; without one, `row_key` are the vendor's own.
+
+    Raises:
+        TypeError: The schema is none that Structs can be made of.
     """
 
     def __init__(  # noqa: PLR0913 - what a stream says of its rows
@@ -121,37 +59,18 @@ class Codec:
         layout: Layout,
         key: str | None,
         row_key: Sequence[str],
-        identity: Iterable[str],
+        identity: Collection[str],
     ) -> None:
-        self.layout, self.key, self._normalise, self._prepare = layout, key, normalise, prepare
-        self._columns: Mapping[str, Any] = schema["properties"]
-        self.renamed, self._lock = dict(layout.renamed), threading.Lock()
-        names = {column: name for name, column in layout.renamed}
-        self._row_key = [names.get(column, column) for column in row_key]
-        self.order = [names.get(column, column) for column in self._columns]
-        self.fields: list[tuple[str, Any, Any]] = []
-        self._converters: list[Times | Objects | Spread] = []
-        free: list[str] = []
-        refused = set(normalise.own)
-        for name, columns in layout.spread:
-            refused.update(columns)
-            self.fields.append((name, Raw, UNSET))
-            self._converters.append(Spread(name, columns, self._normalised))
-        for column, name in zip(self._columns, self.order, strict=True):
-            spec = self._columns[column]
-            kind = _Refused if column in refused else _kind(spec)
-            self.fields.append((name, kind, None))
-            if kind is Raw:
-                self._converters.append(Objects(name, column, self._normalised))
-            elif kind is not _Refused and spec.get("format") == "date-time":
-                self._converters.append(Times(name, column, self._normalised))
-            elif kind == _FREE and column in identity:
-                free.append(name)
-        self._outside = frozenset(normalise.declared) - {*identity}
-        self._special_names = [*sorted(self._outside), *free, EXTRA, EXTRA]  # at least two: then they come as a tuple
+        self._rows_at, self._key, self._normalise, self._prepare = layout.rows_at, key, normalise, prepare
+        self._columns, self._lock = schema["properties"], threading.Lock()
+        of_key = identity if key else ()
+        self._fields = Fields(self._columns, normalise.own, of_key, layout, self._normalised)
+        self._row_key = [self._fields.names[column] for column in row_key]
+        self._outside = {name for name in normalise.declared if key and name not in of_key}
+        self._special_names = [*sorted(self._outside), *self._fields.free, EXTRA, EXTRA]  # two at least make a tuple
         self._special, self._nothing = attrgetter(*self._special_names), (None,) * len(self._special_names)
-        self._decode_raw = msgspec.json.Decoder(_answer(Raw, layout.rows_at)).decode
-        self._shape = _Shape(self, ())
+        self._decode_raw = msgspec.json.Decoder(answer_of(Raw, layout.rows_at)).decode
+        self._shape = Shape(self._fields, key, ())
         self._shapes = {self._shape.row: self._shape}
 
     def _normalised(self, name: str, value: Any) -> tuple[Record, dict[str, Any]]:
@@ -179,13 +98,13 @@ class Codec:
         except (msgspec.DecodeError, UnicodeDecodeError):
             return decode_any(body)
         data = data or self._row_by_row(body, shape)
-        return data if data and not _has_other_lists(data, self.layout.rows_at) else decode_any(body)
+        return data if data and not _has_other_lists(data, self._rows_at) else decode_any(body)
 
-    def _row_by_row(self, body: bytes, shape: _Shape) -> Any:
+    def _row_by_row(self, body: bytes, shape: Shape) -> Any:
         """Read an answer some of whose rows fit no Struct; None: its rows are not where they should be."""
         try:
             data = inside = self._decode_raw(body)
-            *way, last = self.layout.rows_at
+            *way, last = self._rows_at
             for name in way:
                 inside = inside[name]
             if type(inside[last]) is not list:
@@ -212,7 +131,7 @@ class Codec:
                 return bool(new)  # another thread was first
             if len(learned) > _MOST_LEARNED or len(self._shapes) >= _MOST_SHAPES:
                 return False
-            shape = _Shape(self, learned)
+            shape = Shape(self._fields, self._key, learned)
             self._shapes[shape.row] = shape
             self._shape = shape
             return True
@@ -233,16 +152,16 @@ class Codec:
         line = shape.line
         rows = [row.__copy__() for row in rows]  # the next page may be compared with this one
         unfit: dict[int, dict[str, Any]] = {}
-        for convert in self._converters:
+        for convert in self._fields.converters:
             convert(rows, unfit)
         extra = extra_texts(rows, unfit, shape.undeclared)
         identities: Iterable[Any]
-        if self.key:
+        if self._key:
             identities = self._identities(rows)
             for row, identity in zip(rows, identities, strict=True):
                 row.__class__ = line
                 row.account = account
-                setattr(row, self.key, twin_key(identity, 0))
+                setattr(row, self._key, twin_key(identity, 0))
         else:
             identities = keys = list(zip(*[_key_part(rows, name) for name in self._row_key], strict=True))
             for row in rows:
@@ -251,7 +170,7 @@ class Codec:
         for number, text in extra.items():
             rows[number].extra_fields = text
         lines = _encode_lines(rows).split(b"\n")[:-1]
-        if not self.key:
+        if not self._key:
             identities = [line if NO_KEY in key else key for key, line in zip(keys, lines, strict=True)]
         taken = zip(identities, lines, repeat(b""), repeat(False))
         return list(map(tuple.__new__, repeat(Taken), taken))  # as Taken(...), in half the time
@@ -277,14 +196,6 @@ class Codec:
         return bare
 
 
-def _answer(row: Any, rows_at: Sequence[str]) -> Any:
-    """Return the type of an answer: objects down to the list of rows, and whatever else but lists beside them."""
-    inside: Any = list[row] | dict[str, Any]
-    for _ in rows_at:
-        inside = dict[str, inside | str | int | float | bool | None]
-    return inside
-
-
 def _has_other_lists(data: Any, rows_at: Sequence[str | None]) -> bool:
     """Whether a list that is not that of the rows may have been taken for one."""
     here, *below = rows_at
@@ -296,18 +207,7 @@ def _has_other_lists(data: Any, rows_at: Sequence[str | None]) -> bool:
     return False
 
 
-def _kind(spec: Mapping[str, Any]) -> Any:
-    """Return the type of a column's values as the vendor should send them; `Raw`: they are converted."""
-    kinds = spec["type"] if isinstance(spec["type"], list) else [spec["type"]]
-    kind = next(name for name in kinds if name != "null")
-    if kind == "object" and not spec.get("properties"):
-        return _FREE
-    if kind == "array" and spec.get("items") == {"type": ["string", "null"]}:
-        return list[str | None] | None
-    return _SCALARS.get(kind, Raw)
-
-
-def _row(shape: _Shape, raw: Raw) -> Any:
+def _row(shape: Shape, raw: Raw) -> Any:
     if _NUL not in bytes(raw):
         with contextlib.suppress(msgspec.ValidationError):
             return shape.decode_row(raw)

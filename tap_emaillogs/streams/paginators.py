@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.pagination import BaseAPIPaginator
 
 from tap_emaillogs.http.errors import Misunderstood, PagingLoop, ReadError
-from tap_emaillogs.streams.codec import Row
+from tap_emaillogs.streams.shapes import Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers.infobip.filters import renamed_in_version_4
 from tap_emaillogs.providers.infobip.proof import ProofReader
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.codec import Layout
 from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, SinglePage, objects
+from tap_emaillogs.streams.shapes import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.codec import Layout
 from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, objects
+from tap_emaillogs.streams.shapes import Layout
 
 if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest, PageContext
