@@ -20,6 +20,7 @@ from tap_emaillogs.streams.records import (
     canonical,
     digest,
     json_text,
+    twin_key,
     without_nul,
 )
 from tap_emaillogs.streams.window import Window
@@ -260,6 +261,11 @@ def test_undeclared_fields_come_back_from_the_extra_fields(row: dict[str, Any]) 
 def test_digests_tell_parts_apart(one: list[bytes], two: list[bytes]) -> None:
     assert (digest(*one) == digest(*two)) == (one == two)
     assert len(digest(*one)) == 32
+
+
+@given(st.binary(max_size=20) | st.binary(min_size=16, max_size=16), st.integers(0, 3))
+def test_a_twins_key_is_the_digest_of_its_content_and_of_its_place(content: bytes, place: int) -> None:
+    assert twin_key(content, place) == digest(content, *([str(place).encode()] if place else []))
 
 
 def test_null_is_the_same_as_absent_at_every_depth() -> None:

@@ -25,8 +25,8 @@ NO_KEY = "-"
 _UNFIT = object()
 _INTEGERS = 1 << 63
 """Databases hold whole numbers of 64 bits; a larger one would stop a load."""
-_FIRST_SIZE = 16
-_FIRST = blake2b(_FIRST_SIZE.to_bytes(8, "big"), digest_size=16)
+_IDENTITY_BYTES = 16
+_OF_AN_IDENTITY = blake2b(_IDENTITY_BYTES.to_bytes(8, "big"), digest_size=16)
 encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode = msgspec.json.Decoder().decode
 _encode_sorted = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
@@ -297,12 +297,12 @@ def _with_key(line: bytes, key: str) -> bytes:
     return b'%s"%s"}' % (line[: -len(key) - 3], key.encode())
 
 
-def twin_key(identity: bytes, place: int) -> str:
+def twin_key(content: bytes, place: int) -> str:
     """Return the key of the record at `place`, from 0, among its exact twins."""
     if place:
-        return digest(identity, str(place).encode())
-    if len(identity) != _FIRST_SIZE:
-        return digest(identity)
-    state = _FIRST.copy()  # as `digest(identity)`, in half the time
-    state.update(identity)
+        return digest(content, str(place).encode())
+    if len(content) != _IDENTITY_BYTES:
+        return digest(content)
+    state = _OF_AN_IDENTITY.copy()  # as `digest(content)`, in half the time
+    state.update(content)
     return state.hexdigest()
