@@ -22,7 +22,6 @@ sys.path[:0] = [str(Path(__file__).parents[1] / part) for part in ("tests", ".")
 from harness import (  # noqa: E402 - the path comes first
     LEDGER,
     NOW,
-    SETTLE,
     STREAMS,
     VENDORS,
     Run,
@@ -33,6 +32,7 @@ from harness import (  # noqa: E402 - the path comes first
     beginning,
     catalog,
     config_of,
+    facts,
     limit,
     restored,
     rows_of,
@@ -177,7 +177,7 @@ def count(into: Repeated, one: Run, box: Sandbox, now: datetime) -> None:
     into.records += len(one.records[STREAMS[into.vendor]])
     if into.runs % 12 == 1:  # it changes slowly
         days = 2 if into.vendor == "infobip" else 3
-        start, end = now - timedelta(days=days), now - timedelta(minutes=SETTLE[into.vendor])
+        start, end = now - timedelta(days=days), now - facts(into.vendor).settle
         into.plain_once = max(1, -(-visible(box, into.vendor, start, end) // PAGE[into.vendor]))
     into.plain += into.plain_once
 
@@ -190,7 +190,7 @@ def visible(box: Sandbox, vendor: str, start: datetime, end: datetime) -> int:
         return sum(low <= event.at < high for event in log.rows)
     if vendor == "jetemail":
         return sum(low <= row.updated < high for row in log.rows)
-    return sum(low <= mail.at < high for mail in log.mails)
+    return sum(low <= mail.at < high for mail in log.rows)
 
 
 def lost(box: Sandbox, vendor: str, table: dict[str, Any], before: datetime) -> list[Any]:

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jsonschema import Draft7Validator
 
+from sandbox.vendors import VENDORS as PLAYERS
 from tap_emaillogs.engine.windows import Window, subtract, union
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.clock import Clock, Stopped
@@ -44,15 +45,20 @@ from tap_emaillogs.tap import TapEmailLogs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from sandbox.base.facts import Facts
     from sandbox.server import Logged, Sandbox
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 VENDORS = ("smtp2go", "jetemail", "infobip")
-STREAMS = {"smtp2go": "smtp2go_activity", "jetemail": "jetemail_outbound_logs", "infobip": "infobip_email_logs"}
 LEDGER = "sync_windows"
-SETTLE = {"smtp2go": 5, "jetemail": 5, "infobip": 2}
-HISTORY_DAYS = {"smtp2go": 30, "jetemail": 30, "infobip": 2}
-"""What a first run without `start_date` goes back."""
+
+
+def facts(vendor: str) -> Facts:
+    """Return what the general tests must know of a vendor, which stands beside its player."""
+    return PLAYERS[vendor].facts
+
+
+STREAMS = {vendor: facts(vendor).stream for vendor in VENDORS}
 
 _SECRET = re.compile(r"key|secret|token|password|salt")
 _ADDRESS = re.compile(r"[^\s\"'<>,;:()\[\]{}=/\\]+(?:@|%40)[^\s\"'<>,;:()\[\]{}=/\\]+")
@@ -495,39 +501,13 @@ def pruned(value: Any) -> Any:
     return [pruned(item) for item in value] if isinstance(value, list) else value
 
 
-_EPOCHS = {"first_seen", "last_updated", "date"}
-
-
-def expected(vendor: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a sandbox's row as `restored` should give it back: no nulls, times in UTC, JetEmail's in text."""
-
-    def converted(value: Any, name: str = "") -> Any:
-        if isinstance(value, dict):
-            return {key: converted(item, key) for key, item in value.items() if item is not None}
-        if isinstance(value, list):
-            return [converted(item) for item in value]
-        if vendor == "jetemail" and name in _EPOCHS:
-            return _jetemail_time(value)
-        if vendor == "infobip" and name in {"sentAt", "doneAt"}:
-            return timestamps.millis(datetime.fromisoformat(value))
-        return value
-
-    found = converted(row)
-    if vendor == "infobip" and "destination" in found:  # version 4
-        found["to"], found["from"] = found.pop("destination"), found.pop("sender")
-        found |= found.pop("platform", {})
-    return dict(pruned(found))
-
-
-def _jetemail_time(value: int) -> str:
-    if value > 1e11:
-        return timestamps.millis(datetime.fromtimestamp(value / 1000, UTC))
-    return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+OWN = frozenset().union(*(player.facts.own for player in PLAYERS.values()))
+"""Columns that the tap adds, of any vendor."""
 
 
 def restored(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the vendor's row that a record was made of: the tap's columns out, extra fields back in their places."""
-    row = pruned({key: value for key, value in record.items() if key not in {"account", "event_id", "extra_fields"}})
+    row = pruned({key: value for key, value in record.items() if key not in OWN})
     extra = record.get("extra_fields")
     for path, value in (json.loads(extra) if extra else {}).items():
         *parents, name = path.split(".")
@@ -539,12 +519,15 @@ def restored(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def rows_of(box: Sandbox, vendor: str, key: str | None = None, version: int | None = None) -> list[dict[str, Any]]:
-    """Return the sandbox's rows of an account as `expected` makes them."""
+    """Return the sandbox's rows of an account as `restored` should give them back."""
     world = box.vendor(vendor)
-    if vendor == "infobip":
-        version = version or world.account(key).options["api_version"]
-        return [expected(vendor, row) for row in world.rows(key, stream=str(version))]
-    return [expected(vendor, row) for row in world.rows(key)]
+    version = version or world.account(key).options.get("api_version")
+    return [expected(vendor, row) for row in world.rows(key, stream=str(version or facts(vendor).stream))]
+
+
+def expected(vendor: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sandbox's row as `restored` should give it back."""
+    return dict(pruned(facts(vendor).shown(row)))
 
 
 def assert_rows(
@@ -602,9 +585,9 @@ def asked(run_: Run, vendor: str) -> int:
 
 def limit(vendor: str, now: datetime = NOW) -> datetime:
     """Return where the windows of a run end: now minus settle."""
-    return now - timedelta(minutes=SETTLE[vendor])
+    return now - facts(vendor).settle
 
 
 def beginning(vendor: str, now: datetime = NOW) -> datetime:
     """Return where a first run begins without a `start_date`."""
-    return now - timedelta(days=HISTORY_DAYS[vendor])
+    return now - facts(vendor).history

@@ -167,7 +167,7 @@ def test_jetemail_edges_of_windows_and_runs(play: Play, number: int) -> None:
 def test_jetemail_more_in_a_second_than_the_cap_is_told(play: Play) -> None:
     box = play(vendors=["jetemail"], size=50, options={"jetemail": {"max_count_limit": 40, "span_days": 5}})
     log = next(iter(box.vendor("jetemail").logs.values()))
-    for message, _ in [log.history.message(int((NOW - timedelta(days=1)).timestamp() * 1000)) for _ in range(95)]:
+    for message, _ in [log.message(int((NOW - timedelta(days=1)).timestamp() * 1000)) for _ in range(95)]:
         log.add(message)
     found = run(config_of(box, "jetemail", page_size=30), box=box)
     cut = [row for row in found.windows(JETEMAIL) if row["status"] == "truncated"]
@@ -212,7 +212,7 @@ def test_jetemail_a_row_that_leaves_as_another_comes_while_paging(play: Play) ->
         if len(calls) == 3:
             log = next(iter(vendor.logs.values()))
             vendor.mutate(1, at=NOW)
-            log.add(log.history.message(int((NOW - timedelta(hours=20)).timestamp() * 1000))[0])
+            log.add(log.message(int((NOW - timedelta(hours=20)).timestamp() * 1000))[0])
         return handle(request)
 
     vendor.handle = shifting
@@ -287,7 +287,7 @@ def test_infobip_crowded_neighbours_are_complete_or_told(play: Play, bounds: tup
     log = next(iter(box.vendor("infobip").logs.values()))
     at = int((NOW - timedelta(hours=9)).timestamp() * 1000)
     for number in range(180):
-        mail, _, _ = log.history.mail(at + number // 60)
+        mail, _, _ = log.mail(at + number // 60)
         log.add(mail)
     found = run(config_of(box, "infobip", page_size=100), box=box)
     missing = canonical(rows_of(box, "infobip")) - canonical(map(restored, found.records[INFOBIP]))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import (
-    HISTORY_DAYS,
     LEDGER,
     MILLIS,
     NOW,
@@ -26,6 +25,7 @@ from harness import (
     catalog,
     command,
     config_of,
+    facts,
     limit,
     restored,
     rows_of,
@@ -236,7 +236,7 @@ def test_end_date_is_exclusive_and_start_date_inclusive(shared_box: Sandbox, ven
 
 @every_vendor
 def test_backfill_goes_on_where_it_ended(shared_box: Sandbox, vendor: str) -> None:
-    middle = NOW - timedelta(days=HISTORY_DAYS[vendor] / 2)
+    middle = NOW - facts(vendor).history / 2
     first = run(config_of(shared_box, vendor, top={"end_date": middle.isoformat()}))
     assert first.bookmark(STREAMS[vendor]) == millis(middle)
     second = run(config_of(shared_box, vendor), state=first.state)

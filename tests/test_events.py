@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import NOW, STREAMS, VENDORS, Run, Ticking, asked, catalog, command, config_of, run, upserted
-from sandbox.infobip_data import Status
+from sandbox.infobip.data import Status
 from tap_emaillogs.formats import addresses, smtp
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.providers.infobip import GROUPS, PERMANENT
@@ -485,7 +485,7 @@ def test_changed_rows_give_the_new_events_only(box: Sandbox) -> None:
 def test_a_status_nobody_knows_warns_once_in_each_run(box: Sandbox) -> None:
     (log,) = box.vendor("infobip").logs.values()
     strange = Status((9, "ODD_a@b.example"), (1, "x"), "y", (0, "OK", 0, "NO_ERROR", "No Error"))
-    for mail in log.mails[:7]:
+    for mail in log.rows[:7]:
         mail.status = strange
     log.version += 1
     for _ in range(2):
