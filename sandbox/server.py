@@ -220,7 +220,7 @@ class Sandbox:
             ],
             ("GET", "/faults"): lambda _: self.faults.listed(),
             ("POST", "/faults"): lambda given: self._order(given if isinstance(given, list) else [given]),
-            ("DELETE", "/faults"): lambda _: self.faults.clear() or [],
+            ("DELETE", "/faults"): lambda _: self._order([], cancel=True),
             ("POST", "/late"): lambda given: {"rows": self.late(**given)},
             ("POST", "/change"): lambda given: {"rows": self.change(**given)},
             ("POST", "/clock"): self._move,
@@ -233,7 +233,9 @@ class Sandbox:
         except (KeyError, TypeError, ValueError) as error:
             return Response(400, {"error": repr(error)})
 
-    def _order(self, orders: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _order(self, orders: list[dict[str, Any]], *, cancel: bool = False) -> list[dict[str, Any]]:
+        if cancel:
+            self.clear_faults()
         for order in orders:
             self.fault(**order)
         return self.faults.listed()
