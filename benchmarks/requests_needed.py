@@ -23,7 +23,6 @@ from harness import (  # noqa: E402 - the path comes first
     LEDGER,
     NOW,
     STREAMS,
-    VENDORS,
     Run,
     Ticking,
     asked,
@@ -40,8 +39,8 @@ from harness import (  # noqa: E402 - the path comes first
 )
 from sandbox.server import Sandbox  # noqa: E402 - likewise
 
-PAGE = {"smtp2go": 1000, "jetemail": 100, "infobip": 1000}
-COLUMN = {"smtp2go": "date", "jetemail": "last_updated", "infobip": "sentAt"}
+MEASURED = ("smtp2go", "jetemail", "infobip")
+PAGE = {vendor: facts(vendor).most_rows for vendor in MEASURED}
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def repeated_runs(  # noqa: PLR0913 - settings, all by name
     minutes: float,
     seed: int = 7,
     size: int = 6000,
-    vendors: tuple[str, ...] = VENDORS,
+    vendors: tuple[str, ...] = MEASURED,
     late: int = 0,
 ) -> tuple[dict[str, Repeated], dict[str, dict[str, Any]], Sandbox]:
     """Run the tap again and again on live data; return the counts, the rows of all runs by key, and the sandbox.
@@ -207,7 +206,7 @@ def lost(box: Sandbox, vendor: str, table: dict[str, Any], before: datetime) -> 
     return [
         row
         for row in rows_of(box, vendor)
-        if row[COLUMN[vendor]] < before.isoformat() and str([row[name] for name in key]) not in have
+        if row[facts(vendor).time] < before.isoformat() and str([row[name] for name in key]) not in have
     ]
 
 

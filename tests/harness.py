@@ -49,17 +49,30 @@ if TYPE_CHECKING:
     from sandbox.server import Logged, Sandbox
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-VENDORS = ("smtp2go", "jetemail", "infobip")
-LEDGER = "sync_windows"
+LEDGER, EVENTS = "sync_windows", "email_events"
 
 
-def facts(vendor: str) -> Facts:
-    """Return what the general tests must know of a vendor, which stands beside its player."""
-    return PLAYERS[vendor].facts
+def facts(kind: str) -> Facts:
+    """Return what the general tests must know of a vendor or a variant of it, which stands beside its player."""
+    own = PLAYERS[vendor_of(kind)].facts
+    return own.variants.get(kind.removeprefix(vendor_of(kind)), own)
 
 
-STREAMS = {vendor: facts(vendor).stream for vendor in VENDORS}
+def vendor_of(kind: str) -> str:
+    """Return the vendor of a variant such as `infobip4`."""
+    return next(name for name in PLAYERS if kind.startswith(name))
 
+
+def stream_of(vendor: str) -> str:
+    """Return the stream of a vendor that the general tests read."""
+    return facts(vendor).stream
+
+
+VENDORS = tuple(PLAYERS)
+STREAMS = {vendor: stream_of(vendor) for vendor in VENDORS}
+
+PROGRAM = ["-m", "tap_emaillogs"]
+"""What Python runs as the tap; `plugging.plugged` changes it."""
 _SECRET = re.compile(r"key|secret|token|password|salt")
 _ADDRESS = re.compile(r"[^\s\"'<>,;:()\[\]{}=/\\]+(?:@|%40)[^\s\"'<>,;:()\[\]{}=/\\]+")
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -232,6 +245,40 @@ def run(
     )
 
 
+def general(box: Sandbox, vendor: str, *, top: Mapping[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
+    """Return the configuration under which the general tests read a vendor."""
+    return config_of(box, vendor, top=top, **{**facts(vendor).settings, **settings})
+
+
+def pages(vendor: str, size: int) -> dict[str, int]:
+    """Return the settings for answers of so many rows, where a vendor has pages."""
+    return {} if "page size" in facts(vendor).unfit else {"page_size": size}
+
+
+def options_of(*vendors: str, **more: Any) -> dict[str, dict[str, Any]]:
+    """Return the options under which players are played in general tests, and `more` for each of them."""
+    return {vendor: {**facts(vendor).options, **more} for vendor in vendors}
+
+
+def read(
+    box: Sandbox,
+    vendor: str,
+    *,
+    state: Mapping[str, Any] | None = None,
+    clock: Clock | None = None,
+    top: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Run:
+    """Read a vendor's stream of the general tests and its events, as `general` configures it."""
+    config = general(box, vendor, top=top, **settings)
+    return run(config, catalog=main_streams(config, vendor), state=state, clock=clock, box=box)
+
+
+def main_streams(config: Mapping[str, Any], *vendors: str) -> Any:
+    """Return a catalog of the streams that the general tests read of these vendors."""
+    return catalog(config, [*(facts(vendor).stream for vendor in vendors), EVENTS, LEDGER])
+
+
 def command(
     config: Mapping[str, Any],
     *arguments: str,
@@ -270,7 +317,7 @@ def command_line(
     catalog: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Write the files into `folder` and return the command line that reads them."""
-    line = [sys.executable, "-m", "tap_emaillogs", *arguments]
+    line = [sys.executable, *PROGRAM, *arguments]
     for name, value in (("config", config), ("state", state), ("catalog", catalog)):
         if value is not None:
             path = folder / f"{name}.json"
@@ -514,8 +561,8 @@ def restored(record: Mapping[str, Any]) -> dict[str, Any]:
         place: Any = row
         for parent in parents:
             place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
-        place[name] = pruned(value)
-    return row
+        place[name] = value
+    return dict(pruned(row))
 
 
 def rows_of(box: Sandbox, vendor: str, key: str | None = None, version: int | None = None) -> list[dict[str, Any]]:
@@ -579,8 +626,15 @@ def uncovered(rows: Iterable[Mapping[str, Any]], start: datetime, end: datetime)
 
 
 def asked(run_: Run, vendor: str) -> int:
-    """Return how many requests of a run a vendor saw."""
-    return sum(request.vendor == vendor for request in run_.requests)
+    """Return how many requests of a run a vendor saw that the ledger counts."""
+    return sum(request.vendor == vendor and facts(vendor).counted(request) for request in run_.requests)
+
+
+def needed(run_: Run, vendor: str) -> int:
+    """Return how many of them were not there to see whether something is ready, which is a matter of time."""
+    return asked(run_, vendor) - sum(
+        facts(vendor).waits(request) for request in run_.requests if request.vendor == vendor
+    )
 
 
 def limit(vendor: str, now: datetime = NOW) -> datetime:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 def millis(moment: datetime) -> str:
@@ -28,27 +28,38 @@ def without_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Facts:
-    """One raw stream of a vendor, as the general tests read it.
+    """One raw stream of a vendor, and how the general tests read it.
 
     Attributes:
         stream: Its name.
-        time: The record's column that windows are about.
+        time: The column of a record that windows are about.
         settle: How long before now the windows of a run end, by default.
-        history: How far a first run goes back, by default.
+        history: How far back a first run goes, by default.
         most_rows: The largest answer.
         hours: Windows of this length make about a dozen of the history.
-        column: One that events are made of.
-        recipients: Columns of a record that name recipients, so that an event's is among them.
+        column: A column that events are made of.
+        recipients: The columns that name recipients: an event's is in one of them.
+        named: Columns that name them with the address.
         keys: Keys of two accounts, in the vendor's form.
+        said: An error in the vendor's form that says these words.
         wrong: Settings that the vendor refuses with 401.
-        said: An error in the vendor's form that says the words given.
-        settings: Of the tap, under which the general tests read it.
-        crowd: Rows are added so long past the end of a run, so that they lie on both sides of it.
-        pages: Settings for pages of so many rows.
+        understood: Answers that mean no rows, among those that `test_faults` sends in vain to every other vendor.
+        lookback: How far a run looks back before its bookmark, by default.
+        revisits: The ages at which windows are looked at again, by default.
+        requests: How many a run takes for one window whose rows fit one answer,
+        when_empty: and for one without rows, beside those that
+        waits: tells of: they only look whether something is ready.
+        counted: Whether a request is one that the ledger counts.
         size_of: How many rows at most a request asks for.
-        shown: A row of the player as the record holds it: no nulls, times in UTC.
+        options: Of the player, and
+        settings: of the tap, under which the general tests read it.
+        youngest: Minutes before the start up to which rows are shown while a world stands still.
+        unit: The resolution of windows.
+        crowd: So long past the end of a run, rows lie on both sides of it when they are added there.
+        shown: A row of the player as the record holds it: under its names, without nulls, times in UTC.
         own: Columns that the tap adds to a row.
-        unfit: What general tests ask for that it has not, with the reason in words; see `tests/vendors_for.py`.
+        variants: Other ways to be read that the tests of faults try beside it, by what stands after the vendor's name.
+        unfit: What some general tests need, by the name under which they do, that this vendor has not: why, in words.
     """
 
     stream: str
@@ -61,11 +72,22 @@ class Facts:
     recipients: tuple[str, ...]
     keys: tuple[str, str]
     said: Callable[[str], Any]
+    named: tuple[str, ...] = ()
     wrong: Mapping[str, Any] = field(default_factory=lambda: {"api_key": "api_wrong0key0123456789"})
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    crowd: timedelta = timedelta(seconds=30)
-    pages: Callable[[int], Mapping[str, Any]] = lambda size: {"page_size": size}
+    understood: Sequence[Any] = ()
+    lookback: timedelta = timedelta(hours=1)
+    revisits: tuple[timedelta, ...] = (timedelta(days=1),)
+    requests: int = 1
+    when_empty: int = 1
+    waits: Callable[[Any], bool] = lambda _: False
+    counted: Callable[[Any], bool] = lambda _: True
     size_of: Callable[[Any], int] = lambda request: int(request.query["limit"][0])
+    options: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    youngest: float = 0
+    unit: timedelta = timedelta(seconds=1)
+    crowd: timedelta = timedelta(seconds=30)
     shown: Callable[[Mapping[str, Any]], dict[str, Any]] = without_nulls
     own: frozenset[str] = frozenset({"account", "extra_fields"})
+    variants: Mapping[str, Facts] = field(default_factory=dict)
     unfit: Mapping[str, str] = field(default_factory=dict)

@@ -43,10 +43,11 @@ FACTS = Facts(
     recipients=("receiver",),
     keys=("api_onekey0123456789", "api_twokey0123456789"),
     said=lambda words: {"success": False, "error": words},
+    revisits=(timedelta(hours=6), timedelta(days=1), timedelta(days=3)),
     shown=shown,
     unfit={
         "end of history": "no page says how long the vendor keeps its logs, so no bookmark is too old",
         "exclusive end": "date_to may be inclusive: what lies on an edge may come in both windows",
-        "paging token": "pages are asked for by offset or number",
+        "expire_token": "pages are asked for by offset or number",
     },
 )

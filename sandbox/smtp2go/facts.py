@@ -13,8 +13,12 @@ FACTS = Facts(
     hours=50,
     column="recipient",
     recipients=("recipient", "recipients"),
+    named=("to",),
     keys=("api-ONEKEY0123456789", "api-TWOKEY0123456789"),
     said=lambda words: {"data": {"error": words, "error_code": "E_X"}},
     size_of=lambda request: int(request.json()["limit"]),
     own=frozenset({"account", "event_id", "extra_fields"}),
+    unfit={
+        "change": "its rows are events, which are final; attempts that grow have tests of their own in test_smtp2go",
+    },
 )
