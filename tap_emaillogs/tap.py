@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from functools import cached_property
@@ -238,6 +239,9 @@ class TapEmailLogs(Tap):
             state=None if state is None else cli.read_json("state", state.read()),
             catalog=None if catalog is None else cli.read_catalog(catalog.read(), _stream_names()),
         )
+        # What is there now stays, and rows make no circles: looking for garbage often would only cost.
+        gc.freeze()
+        gc.set_threshold(50_000)
         tap.sync_all()
 
 
