@@ -588,7 +588,7 @@ def assert_rows(
     rows: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
     """Check that an upserting target ends with exactly the sandbox's rows of an account, every field as it was."""
-    found = [record for record in upserted(runs, STREAMS[vendor]).values() if record["account"] == label]
+    found = [record for record in upserted(runs, stream_of(vendor)).values() if record["account"] == label]
     want = canonical(rows if rows is not None else rows_of(box, vendor, key, version))
     have = canonical(restored(record) for record in found)
     missing, invented = want - have, have - want

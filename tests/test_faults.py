@@ -12,7 +12,6 @@ import pytest
 from harness import (
     LEDGER,
     NOW,
-    VENDORS,
     Run,
     Ticking,
     asked,
@@ -32,6 +31,7 @@ from harness import (
     vendor_of,
 )
 from sandbox.server import Sandbox
+from sandbox.vendors import VENDORS as PLAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,8 +50,9 @@ def boxes() -> Iterator[dict[str, Sandbox]]:
         def start(vendors: list[str], options: dict[str, Any]) -> Sandbox:
             return stack.enter_context(Sandbox(size=SIZE, now=NOW, vendors=vendors, options=options))
 
-        found = dict.fromkeys(VENDORS, start(list(VENDORS), options_of(*VENDORS)))
-        for vendor in VENDORS:
+        names = list(PLAYERS)
+        found = dict.fromkeys(names, start(names, options_of(*names)))
+        for vendor in names:
             for more, own in facts(vendor).variants.items():
                 found[vendor + more] = start([vendor], {vendor: dict(own.options)})
         yield found

@@ -23,7 +23,7 @@ FACTS = Facts(
     history=timedelta(days=60),
     most_rows=1 << 30,
     hours=120,
-    column="status",
+    column="message_id",
     recipients=("to",),
     named=("cc",),
     keys=("1000.one-refresh", "1000.two-refresh"),
