@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _TAKEN = Meaning("queued", "Dummymail took the mail.")
 STATES = MappingTable(
     "`state`",
-    {"sent": Meaning("sent", "It is on its way."), "bounced": Meaning("bounced", "It came back.", bounce_class="undetermined")},
+    {"sent": Meaning("sent", "It left."), "bounced": Meaning("bounced", "It came back.", bounce_class="undetermined")},
     streams=("dummymail_log",),
     at="`sent`",
     cases={"every row": _TAKEN},

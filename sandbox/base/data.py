@@ -11,19 +11,8 @@ if TYPE_CHECKING:
     import random
 
 GIVEN = (
-    "Anna",
-    "Jörg",
-    "Zoë",
-    "Nguyễn",
-    "Олег",
-    "愛子",
-    "Seán",
-    "María-José",
-    "Łukasz",
-    "Björk",
-    "Ali",
-    "O'Neil",
-    "李雷",
+    *("Anna", "Jörg", "Zoë", "Nguyễn", "Олег", "愛子", "Seán", "María-José", "Łukasz"),
+    *("Björk", "Ali", "O'Neil", "李雷"),
 )
 FAMILY = ("Weber", "Núñez", "Smith", "Østergård", "Иванов", "佐藤", "Brontë", "d'Arc", "Groß", "Çelik", "Kowalska")
 DOMAINS = (

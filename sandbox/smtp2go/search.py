@@ -3,72 +3,50 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from datetime import datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from sandbox.base.checks import readable
 from sandbox.smtp2go.data import EVENT_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sandbox.smtp2go.data import Event
 
 
-def _text(value: Any) -> str | None:
-    return None if isinstance(value, str) else "a string"
+def _is_limit(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1000
 
 
-def _texts(value: Any) -> str | None:
-    return None if isinstance(value, list) and all(isinstance(v, str) for v in value) else "an array of strings"
+def _is_date(value: Any) -> bool:
+    return isinstance(value, str) and readable(datetime.fromisoformat)(value)
 
 
-def _flag(value: Any) -> str | None:
-    return None if isinstance(value, bool) else "a boolean"
+def _is_list(value: Any, of: Callable[[Any], bool] = lambda one: isinstance(one, str)) -> bool:
+    return isinstance(value, list) and all(map(of, value))
 
 
-def _limit(value: Any) -> str | None:
-    fits = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1000
-    return None if fits else "an int32 from 1 to 1000"
-
-
-def _date(value: Any) -> str | None:
-    try:
-        datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return "an ISO-8601 datetime"
-    return None
-
-
-def _kinds(value: Any) -> str | None:
-    fits = isinstance(value, list) and all(v in EVENT_TYPES for v in value)
-    return None if fits else f"a value from the allowed list {list(EVENT_TYPES)}"
-
-
-def _region(value: Any) -> str | None:
-    return None if value in ("us", "eu", "au") else "a value from the allowed list ['us', 'eu', 'au']"
-
-
-PARAMETERS: dict[str, Callable[[Any], str | None]] = {
-    "start_date": _date,
-    "end_date": _date,
-    "search": _text,
-    "search_subject": _text,
-    "search_sender": _text,
-    "search_recipient": _text,
-    "search_usernames": _texts,
-    "subaccounts": _texts,
-    "limit": _limit,
-    "continue_token": _text,
-    "only_latest": _flag,
-    "only_latest_by_sent": _flag,
-    "event_types": _kinds,
-    "include_headers": _flag,
-    "custom_headers": _texts,
-    "search_email_id": _text,
-    "region": _region,
+_REGIONS = ("us", "eu", "au")
+_Check = tuple[Callable[[Any], bool], str]
+_DATE: _Check = (_is_date, "an ISO-8601 datetime")
+_TEXT: _Check = (lambda value: isinstance(value, str), "a string")
+_TEXTS: _Check = (_is_list, "an array of strings")
+_FLAG: _Check = (lambda value: isinstance(value, bool), "a boolean")
+PARAMETERS: dict[str, _Check] = {
+    **dict.fromkeys(("start_date", "end_date"), _DATE),
+    **dict.fromkeys(("search", "search_subject", "search_sender", "search_recipient", "search_email_id"), _TEXT),
+    **dict.fromkeys(("search_usernames", "subaccounts", "custom_headers"), _TEXTS),
+    **dict.fromkeys(("only_latest", "only_latest_by_sent", "include_headers"), _FLAG),
+    "continue_token": _TEXT,
+    "limit": (_is_limit, "an int32 from 1 to 1000"),
+    "event_types": (
+        lambda value: _is_list(value, EVENT_TYPES.__contains__),
+        f"a value from the allowed list {list(EVENT_TYPES)}",
+    ),
+    "region": (_REGIONS.__contains__, f"a value from the allowed list {list(_REGIONS)}"),
 }
-"""Each parameter with its check, which returns what was expected instead, or None."""
+"""Each parameter with its check, and what is expected of it in words."""
 
 
 def matching(rows: list[Event], given: dict[str, Any], start: int, end: int, seen: int) -> list[Event]:

@@ -6,6 +6,7 @@ end exclusive, and a continue token that is good for the same parameters only. W
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from datetime import datetime
 from typing import Any, ClassVar
@@ -76,22 +77,23 @@ class Smtp2go(Vendor[Events]):
         return Refused(self._failure(400, {"error": _INVALID, "error_code": code, "field_validation_errors": errors}))
 
     def _parameters(self, request: Request) -> dict[str, Any]:
-        if request.headers.get_content_type() != "application/json":
-            raise self._invalid("", "Content-Type is not application/json")
-        try:
+        given: Any = None
+        with contextlib.suppress(ValueError):
             given = request.json()
-        except ValueError:
-            raise self._invalid("", "The payload is not JSON") from None
-        if not isinstance(given, dict):
-            raise self._invalid("", "The payload is not an object")
-        if request.query:
-            raise self._invalid("", "Parameters belong into the payload")
+        for wrong, message in (
+            (request.headers.get_content_type() != "application/json", "Content-Type is not application/json"),
+            (not isinstance(given, dict), "The payload is no JSON object"),
+            (request.query, "Parameters belong into the payload"),
+        ):
+            if wrong:
+                raise self._invalid("", message)
         for name, value in given.items():
             if name not in PARAMETERS:
                 raise self._invalid(name, f"The field '{name}' is not a parameter of this call")
-            if problem := PARAMETERS[name](value):
-                raise self._invalid(name, f"The field '{name}' was expecting {problem} but instead found '{value}'")
-        return given
+            fits, want = PARAMETERS[name]
+            if not fits(value):
+                raise self._invalid(name, f"The field '{name}' was expecting {want} but instead found '{value}'")
+        return dict(given)
 
     def _search(self, request: Request, log: Events, given: dict[str, Any]) -> Response:
         token = given.get("continue_token")
