@@ -26,8 +26,8 @@ from harness import (
     upserted,
 )
 from sandbox.base import Life
-from sandbox.jetemail_data import TRANSITIONS
-from sandbox.jetemail_search import FILTERS
+from sandbox.jetemail.data import TRANSITIONS
+from sandbox.jetemail.search import FILTERS
 from sandbox.server import Sandbox
 from tap_emaillogs.config.checks import mistakes
 from tap_emaillogs.providers import PROVIDERS

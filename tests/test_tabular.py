@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import pyzipper
 
-from sandbox.zeptomail_files import Shape, build
+from sandbox.zeptomail.files import Shape, build
 from tap_emaillogs.files.archives import BrokenFile, Limits, WrongPassword
 from tap_emaillogs.files.tables import column_names, open_table
 from tap_emaillogs.formats import dates
