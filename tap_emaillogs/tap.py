@@ -27,6 +27,7 @@ from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.events import EmailEvents
 from tap_emaillogs.streams.output import LineWriter
+from tap_emaillogs.streams.schemas import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -233,7 +234,7 @@ class TapEmailLogs(Tap):
         Raises:
             ReadError: An endpoint failed.
         """
-        private = Privacy.of(self.config).apply
+        privacy = Privacy.of(self.config)
         wanted = [
             endpoint
             for endpoint in self.endpoints([stream])
@@ -244,10 +245,10 @@ class TapEmailLogs(Tap):
         engine = self._noting = Engine(wanted, self.clock)
         for item in engine.deliveries():
             if isinstance(item, Delivery):
+                plan = privacy.plan(columns(type(item.endpoint.stream)), columns(type(stream)))
                 with item.endpoint.consumers[0].deriving() as derive:
                     for record in item.records():
-                        for derived in derive(record):
-                            yield private(stream.name, derived, (item.endpoint.stream.name, record))
+                        yield from plan.hide(record, [derive(record)])[0]
                 item.commit()
                 item.close()
             else:

@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tap_emaillogs.engine.engine import Delivery, Engine
+from tap_emaillogs.engine.ledger import SyncWindows
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.streams.output import Emitter
+from tap_emaillogs.streams.schemas import columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +43,7 @@ class Run:
         ledger: str,
     ) -> None:
         self._endpoints, self._engine, self._clock = endpoints, engine, clock
-        self._private, self._hides, self._write_state = privacy.apply, privacy.hides, write_state
+        self._privacy, self._write_state = privacy, write_state
         self._ledger = ledger
         self._emitters = {name: Emitter(stream, writer, clock.now()) for name, stream in streams.items()}
 
@@ -68,7 +70,7 @@ class Run:
     def _write(self, delivery: Delivery) -> None:
         endpoint = delivery.endpoint
         emitters = [self._emitters[consumer.stream.name] for consumer in endpoint.consumers]
-        lines = None if self._hides or not emitters[0].plain else endpoint.untouched(delivery.outcome)
+        lines = None if self._privacy.hides or not emitters[0].plain else endpoint.untouched(delivery.outcome)
         try:
             if lines is not None:
                 self._write_lines(lines, emitters[0])
@@ -90,15 +92,15 @@ class Run:
 
     def _write_records(self, delivery: Delivery, emitters: Sequence[Emitter]) -> None:
         endpoint = delivery.endpoint
-        names = [consumer.stream.name for consumer in endpoint.consumers]
+        kinds = [type(consumer.stream) for consumer in endpoint.consumers]
+        plan = self._privacy.plan(columns(type(endpoint.stream)), *map(columns, kinds))
         with ExitStack() as stack:
             derives = [stack.enter_context(consumer.deriving()) for consumer in endpoint.consumers]
             for record in delivery.records():
                 # All are derived before any is written: writing may take fields out of the record.
-                derived = [list(derive(record)) for derive in derives]
-                source = (endpoint.stream.name, record)
-                for records, emitter, name in zip(derived, emitters, names, strict=True):
-                    emitter.write_all(self._private(name, item, source) for item in records)
+                derived = plan.hide(record, [derive(record) for derive in derives])
+                for records, emitter in zip(derived, emitters, strict=True):
+                    emitter.write_all(records)
                 if not delivery.count % _STOP_CHECK:
                     self._look_up()
 
@@ -120,7 +122,9 @@ class Run:
         rows = endpoint.take_rows()
         emitter = self._emitters.get(self._ledger)
         if emitter is not None:
-            emitter.write_all(self._private(self._ledger, row) for row in rows)  # filters may name a recipient
+            plan = self._privacy.plan(columns(SyncWindows), columns(SyncWindows))
+            for row in rows:  # filters may name a recipient
+                emitter.write_all(plan.hide(row, [[row]])[0])
             emitter.end_window()
         self._write_state()
         endpoint.notes_written()

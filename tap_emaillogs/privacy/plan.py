@@ -1,11 +1,10 @@
-"""What happens to personal data before anything is written.
+"""How the records of one endpoint are cleared: a plan made once from the annotations of its streams' schemas.
 
-Per stream a plan is made once, from its schema: which columns hold recipients, subjects, bodies or the recipient's
-side's IP addresses, and which could carry what those hide. A record is then read for what it hides, and cleared of it.
+A record is read for what it hides, then it and the events made of it are cleared of that. What becomes of each kind
+of column is in `annotations.MEANINGS`.
 
-- A recipient's property is hidden as a whole, names included; other texts keep what is no address.
-- A sender's column and an id keep their addresses, but for those of this record's recipients.
-- What no schema documents (free objects, headers, `extra_fields`, columns of a setting) keeps no address at all.
+Most texts hold nothing to be hidden, so those of a record are searched as one (`Hider.may_change`), and only where
+something is found does each column go through its handler.
 """
 
 from __future__ import annotations
@@ -13,78 +12,30 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import msgspec
-
 from tap_emaillogs.formats import addresses
-from tap_emaillogs.privacy.hiding import RECIPIENTS, SERVERS, Hider, Known
-from tap_emaillogs.providers import PROVIDERS
-from tap_emaillogs.streams.base import SCHEMAS
-from tap_emaillogs.streams.records import EXTRA
-from tap_emaillogs.streams.undocumented import UndocumentedStream
+from tap_emaillogs.privacy.annotations import HOLDS, items_of, kind_of, word_of, words_of
+from tap_emaillogs.privacy.hiding import Hider
+from tap_emaillogs.privacy.personal import PersonalValues
+from tap_emaillogs.privacy.replacing import cached
+from tap_emaillogs.privacy.undeclared import UndeclaredFields, reader_texts, texts_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.privacy.annotations import Columns
 
-    Handler = Callable[[Any, Known], Any]
+    Record = dict[str, Any]
+    Handler = Callable[[Any, PersonalValues], Any]
     """Turns a value that is not null into what may be written."""
 
-EVENTS = "email_events"
-_SENDERS = frozenset(
-    {"from", "sender", "sender_full", "reply_to", "from_address", "headerFrom", "user", "username", "bounce_address"}
-)
-_IDS = frozenset({"message_id", "messageId", "provider_event_id"})
-"""A Message-ID looks like an address and is none."""
-_OURS = frozenset({"account", "provider", "stream"})
-_OUR_WORDS = frozenset(
-    {"event_id", "event_type", "bounce_class", "reject_reason", "smtp_enhanced_code", "window_id", "status"}
-)
-_WORDS = frozenset(
-    {
-        "event",
-        "status",
-        "action",
-        "type",
-        "channel",
-        "direction",
-        "provider_event",
-        "country",
-        "groupName",
-        "name",
-        "category",
-        "bounce_category",
-        "transtype",
-        "delivery_status",
-        "mail_type",
-        "protocol",
-        "final_protocol",
-        "entity",
-        "currency",
-    }
-)
-"""Columns of a vendor's vocabulary: a subject that is such a word hides nothing there."""
-_SUBJECT, _BODY = "subject", "text"
-_READER = frozenset(
-    {
-        "opens",
-        "clicks",
-        "email_client",
-        "metadata",
-        "email_tracking_details",
-        "details",
-        "user_agent",
-        "url",
-        "original_url",
-    }
-)
-"""Columns that tell of the recipient's side, so that no IP address in them is a mail server's."""
 _BY_READER = frozenset({"opened", "clicked", "complained", "unsubscribed", "subscribed"})
-_LEDGER_FILTERS = "filter"
+"""Values of `event_type` that are the recipient's doing."""
+_SEARCHED = frozenset({"text", "event_text", "word", "reader"})
+_ips_in = cached(addresses.ip_addresses)
 
 
 class Privacy:
-    """Applies the `privacy` setting to records of any stream."""
+    """The `privacy` setting: makes the plans by which records are cleared."""
 
     hides: ClassVar[bool] = False
     """Whether anything is hidden at all."""
@@ -96,119 +47,171 @@ class Privacy:
         hidden = any(privacy.get(name, "keep") != "keep" for name in ("recipient", "subject", "body", "ip"))
         return _Hiding(Hider(privacy)) if hidden else cls()
 
-    def apply(self, stream: str, record: Record, source: tuple[str, Record] | None = None) -> Record:  # noqa: ARG002
-        """Return the record as it may be written; `source` is the raw record, after its stream, that it was made of."""
-        return record
+    def plan(self, raw: Columns, *consumers: Columns) -> Plan:  # noqa: ARG002 - nothing is hidden
+        """Return how records of the raw stream are cleared, and what each consumer makes of them."""
+        return Plan()
+
+
+class Plan:
+    """Clears a raw record and what was made of it; any number of threads may use one. This one hides nothing."""
+
+    def hide(self, record: Record, derived: Sequence[Iterable[Record]]) -> list[list[Record]]:  # noqa: ARG002 - likewise
+        """Return what may be written of `derived`: for each consumer its records, of which `record` may be one.
+
+        The records given stay as they are.
+        """
+        return [list(records) for records in derived]
 
 
 class _Hiding(Privacy):
     hides = True
 
     def __init__(self, hider: Hider) -> None:
-        self._plan = cache(lambda stream, origin: _Plan(stream, origin, hider))
-        self._last: tuple[Record, Known] | None = None
+        self._plans = cache(lambda raw, *consumers: _HidingPlan(hider, raw, consumers))
 
-    def apply(self, stream: str, record: Record, source: tuple[str, Record] | None = None) -> Record:
-        """Return a copy of the record without what is to be hidden."""
-        origin = source[0] if source else stream
-        plan: _Plan = self._plan(stream, origin)
-        if source is None:
-            return plan.apply(record, plan.known(record))
-        if self._last is None or self._last[0] is not source[1]:  # a row and its events follow one another
-            self._last = source[1], self._plan(origin, origin).known(source[1])
-        known = self._last[1]
-        if source[1] is not record:
-            known = plan.known(record)
-            known.add(self._last[1])
-        return plan.apply(record, known)
+    def plan(self, raw: Columns, *consumers: Columns) -> Plan:
+        return self._plans(raw, *consumers)
 
 
-class _Plan:
-    """How the records of one stream are cleared, that were made of rows of `origin`."""
+class _HidingPlan(Plan):
+    def __init__(self, hider: Hider, raw: Columns, consumers: Sequence[Columns]) -> None:
+        streams = {columns: _StreamPlan(columns, raw, hider) for columns in (raw, *consumers)}
+        self._raw = streams[raw]
+        self._consumers = [streams[columns] for columns in consumers]
 
-    def __init__(self, stream: str, origin: str, hider: Hider) -> None:
-        self._hider = hider
-        kinds = [kind for provider in PROVIDERS for kind in provider.streams]
-        # Of columns that no vendor's page names, nobody knows whose address they hold: all count as recipients'.
-        self._undocumented = any(vars(k)["name"] == origin and issubclass(k, UndocumentedStream) for k in kinds)
-        self._events = stream == EVENTS
-        keys: dict[str, Any] = {vars(kind)["name"]: kind.primary_keys for kind in kinds}
-        self._raw = stream in keys
-        self._keys = frozenset(keys.get(stream) or ())
-        self._paths: dict[str, list[tuple[str, ...]]] = {"recipient": [], "subject": [], "body": [], "ip": []}
-        properties = SCHEMAS.get_schema(stream)["properties"]
-        self._declared = frozenset(properties)
-        handlers = {name: self._handler((name,), spec) for name, spec in properties.items()}
-        self._handlers = {name: handler for name, handler in handlers.items() if handler is not None}
+    def hide(self, record: Record, derived: Sequence[Iterable[Record]]) -> list[list[Record]]:
+        shown = self._raw.known(record)
+        cleared = []
+        for plan, records in zip(self._consumers, derived, strict=True):
+            found = []
+            for one in records:
+                known = shown
+                if one is not record:
+                    known = plan.known(one)
+                    known.add(shown)
+                found.append(plan.clear(one, known))
+            cleared.append(found)
+        return cleared
 
-    def apply(self, record: Record, known: Known) -> Record:
+
+class _StreamPlan:
+    """How the records of one stream are cleared that were made of rows of the stream `raw`."""
+
+    def __init__(self, columns: Columns, raw: Columns, hider: Hider) -> None:
+        self._hider, self._undeclared = hider, UndeclaredFields(hider)
+        self._columns = columns
+        # Where the raw stream has no column of a sender, whose address its events have as the sender's nobody knows.
+        self._senders_known = "sender" in dict(words_of(raw)).values()
+        self._shown: dict[str, list[tuple[str, tuple[str, ...]]]] = {
+            word: [] for word in ("recipient", "subject", "body", "reader", "undeclared", "event_text")
+        }
+        """By what they hold: the columns, and the way down from each, in which a record shows what it hides."""
+        properties = columns.schema["properties"]
+        found = {name: self._handler((name,), spec) for name, spec in properties.items()}
+        self._handlers = {name: handler for name, handler in found.items() if handler is not None}
+        self._declared = frozenset(found)
+        texts = {name: self._word((name,), properties[name]) for name in found if kind_of(properties[name]) == "string"}
+        self._searched = [name for name in self._handlers if texts.get(name) in _SEARCHED]
+        self._ids = [name for name in self._handlers if texts.get(name) == "id"]
+        self._kept = [name for name in self._handlers if texts.get(name) in {"sender", "key"}]
+        apart = {*self._searched, *self._ids, *self._kept}
+        self._always = [(name, handler) for name, handler in self._handlers.items() if name not in apart]
+
+    # Clearing.
+
+    def clear(self, record: Record, known: PersonalValues) -> Record:
         """Return a copy without what is to be hidden."""
-        result = dict(record)
-        for name, handler in self._handlers.items():
-            value = record.get(name)
+        result, get = dict(record), record.get
+        for name, handler in self._always:
+            value = get(name)
             if value is not None:
                 result[name] = handler(value, known)
+        texts = "\0".join(["", *filter(None, map(get, self._searched))])
+        if texts and ("\0{" in texts or "\0[" in texts or self._hider.may_change(texts, known)):
+            self._clear_each(self._searched, record, result, known)
+        ids = "\0".join(filter(None, map(get, self._ids)))
+        kept = "\0".join([ids, *filter(None, map(get, self._kept))])
+        if " " in ids or known.may_be_in_ids(kept):
+            self._clear_each(self._ids + self._kept, record, result, known)
         if not self._declared.issuperset(record):
             for name in record.keys() - self._declared:  # columns that a setting adds
-                result[name] = self._hider.free(record[name], known, name)
+                result[name] = self._undeclared.clear(record[name], known, name)
         return result
 
-    def known(self, record: Record) -> Known:
+    def _clear_each(self, names: Iterable[str], record: Record, result: Record, known: PersonalValues) -> None:
+        for name in names:
+            value = record.get(name)
+            if value is not None:
+                result[name] = self._handlers[name](value, known)
+
+    # What a record shows, to be hidden in all its columns.
+
+    def known(self, record: Record) -> PersonalValues:
         """Gather what the record hides."""
-        known, hider = Known(), self._hider
+        known, hider = PersonalValues(), self._hider
         if hider.recipients_hidden:
-            for text in self._values(record, "recipient"):
-                known.recipients.update((one.lower(), None) for one in hider.in_recipients(text) if one)
-                # A name of one plain word may be anything: "Mail", "Support".
-                known.texts.update((name, "") for name in addresses.names(text) if " " in name or not name.isascii())
+            for text in self._texts(record, "recipient"):
+                found = hider.recipients_in(text)
+                known.recipients |= found.bare
+                known.texts |= found.names
         if hider.subject_hidden:
-            for text in self._values(record, "subject"):
+            for text in self._texts(record, "subject"):
                 if text:
                     known.texts[text] = hider.hide_subject(text) or ""
         if hider.body_hidden:
-            known.texts.update((text, "") for text in self._values(record, "body") if text)
+            known.texts.update((text, "") for text in self._texts(record, "body") if text)
         if hider.ip_hidden:
-            texts = list(self._values(record, "ip"))
-            if self._events and record.get("event_type") in _BY_READER:
-                texts += [record[name] for name in ("reason", "smtp_response") if record.get(name)]
-            if record.get(EXTRA):
-                texts += _reader_texts(record[EXTRA])
-            known.ips.update((ip, None) for text in texts for ip in addresses.ip_addresses(text))
+            texts = self._texts(record, "reader")
+            if record.get("event_type") in _BY_READER:
+                texts += self._texts(record, "event_text")
+            for extra in self._texts(record, "undeclared"):
+                texts += reader_texts(extra)
+            known.ips.update((ip, None) for text in texts for ip in _ips_in(text))
         return known
 
-    def _values(self, record: Record, kind: str) -> Iterator[str]:
-        for name, *rest in self._paths[kind]:
+    def _texts(self, record: Record, word: str) -> list[str]:
+        found: list[str] = []
+        for name, way in self._shown[word]:
             value = record.get(name)
-            if value is not None:
-                yield from _texts(value, rest)
+            if isinstance(value, str):
+                found.append(value)
+            elif value is not None:
+                found += _texts_below(value, way)
+        return found
 
     # Making the plan.
 
+    def _word(self, path: Sequence[str], spec: Mapping[str, Any]) -> str:
+        """Return what a text holds, for this plan."""
+        word = word_of(spec, f"{self._columns.stream}: {'.'.join(path)}")
+        if word == "sender" and not self._senders_known:
+            return "text"
+        in_key = len(path) == 1 and path[0] in self._columns.keys
+        return "key" if in_key and word in {"id", "text", "word", "sender"} else word
+
     def _handler(self, path: tuple[str, ...], spec: Mapping[str, Any]) -> Handler | None:
-        kinds = spec["type"] if isinstance(spec["type"], list) else [spec["type"]]
-        kind = next(name for name in kinds if name != "null")
+        kind = kind_of(spec)
         if kind == "array":
-            return self._array(path, spec.get("items") or {"type": "object"})
-        if kind == "object":
-            return self._object(path, spec.get("properties"))
-        return self._string(path) if kind == "string" and spec.get("format") != "date-time" else None
+            return self._array(path, items_of(spec))
+        if kind == "object" and spec.get("properties"):
+            return self._object(path, spec["properties"])
+        if kind not in {"string", "object"}:
+            return None
+        word = self._word(path, spec)
+        shown = "reader" if word == "reader_ip" else word
+        if shown in self._shown:
+            self._shown[shown].append((path[0], path[1:]))
+        return self._free_object(word) if kind == "object" else self._text(word, path)
 
     def _array(self, path: tuple[str, ...], items: Mapping[str, Any]) -> Handler | None:
         handler = self._handler(path, items)
         if handler is None:
             return None
-        dropped = path[-1] in RECIPIENTS and self._hider.recipient == "drop"
-        return lambda value, known: (
-            None if dropped else [None if item is None else handler(item, known) for item in value]
-        )
+        if items.get(HOLDS) == "recipient" and self._hider.recipient == "drop":
+            return lambda _value, _known: None
+        return lambda value, known: [None if item is None else handler(item, known) for item in value]
 
-    def _object(self, path: tuple[str, ...], properties: Mapping[str, Any] | None) -> Handler | None:
-        if properties is None:
-            name, free = path[-1], self._hider.free
-            ips = not name.endswith("headers")
-            if ips:
-                self._paths["ip"].append(path)
-            return lambda value, known: free(value, known, name, ips=ips)
+    def _object(self, path: tuple[str, ...], properties: Mapping[str, Any]) -> Handler | None:
         found = {name: self._handler((*path, name), spec) for name, spec in properties.items()}
         handlers = {name: handler for name, handler in found.items() if handler is not None}
         if not handlers:
@@ -218,68 +221,47 @@ class _Plan:
             for key, item in value.items()
         }
 
-    def _string(self, path: tuple[str, ...]) -> Handler | None:
-        hider, kind, name = self._hider, self._kind(path), path[-1]
-        if kind in self._paths:
-            self._paths[kind].append(path)
+    def _free_object(self, word: str) -> Handler | None:
+        clear, hider = self._undeclared.clear, self._hider
+        if word == "recipient":
+            return (lambda value, _: self._undeclared.recipient(value)) if hider.recipients_hidden else None
+        return None if word == "none" else lambda value, known: clear(value, known, ips=word == "reader")
+
+    def _text(self, word: str, path: tuple[str, ...]) -> Handler | None:
+        hider, undeclared = self._hider, self._undeclared
+        hashed = len(path) == 1 and path[0] in self._columns.keys
+
+        def text(value: str, known: PersonalValues) -> str | None:
+            if value[:1] in {"{", "["}:
+                return undeclared.json(value, known, ips=False)
+            return hider.text(value, known)
+
         handlers: dict[str, Handler | None] = {
-            "recipient": (lambda text, _: hider.hide_recipients(text)) if hider.recipients_hidden else None,
-            "key": (lambda text, _: hider.hide_recipients(text, key=True)) if hider.recipients_hidden else None,
-            "subject": (lambda text, _: hider.hide_subject(text)) if hider.subject_hidden else hider.text,
-            "body": (lambda _text, _known: None) if hider.body_hidden else hider.text,
-            "domain": (lambda _text, _known: None) if hider.recipient == "drop" else None,
-            "ours": None,
+            "recipient": (lambda value, _: hider.hide_recipients(value, hashed)) if hider.recipients_hidden else None,
+            "recipient_domain": (lambda _value, _known: None) if hider.recipient == "drop" else None,
             "sender": hider.sender,
-            "identity": hider.only_known if hider.recipients_hidden else None,
-            "id": hider.identifier,
-            "json": hider.json,
-            "ip": lambda text, known: hider.free(text, known, name),
+            "subject": (lambda value, _: hider.hide_subject(value)) if hider.subject_hidden else hider.text,
+            "body": (lambda _value, _known: None) if hider.body_hidden else hider.text,
+            "reader_ip": lambda value, known: undeclared.clear(value, known, "ip"),
+            "reader": undeclared.clear,
             "headers": hider.text,
-            "word": lambda text, known: hider.text(text, known, words=True),
-            "text": lambda text, known: (
-                hider.json(text, known, ips=False) if text[:1] in {"{", "["} else hider.text(text, known)
-            ),
+            "undeclared": undeclared.json,
+            "text": text,
+            "event_text": text,
+            "word": lambda value, known: hider.text(value, known, words=True),
+            "id": hider.identifier,
+            "key": hider.only_known if hider.recipients_hidden else None,
+            "none": None,
         }
-        if kind == "key":
-            self._paths["recipient"].append(path)
-        return handlers[kind]
-
-    def _kind(self, path: tuple[str, ...]) -> str:
-        """Tell what a column of text is; the first that holds."""
-        name, top = path[-1], len(path) == 1
-        in_key = top and name in self._keys
-        kinds = (
-            ("key", name in RECIPIENTS and in_key),
-            ("recipient", name in RECIPIENTS),
-            ("subject", name == _SUBJECT),
-            ("body", name == _BODY),
-            ("ours", top and (name in _OURS or (not self._raw and name in _OUR_WORDS))),
-            ("domain", self._events and name == "recipient_domain"),
-            ("identity", in_key),
-            ("id", top and name in _IDS),
-            ("sender", top and name in _SENDERS and not self._undocumented),
-            ("json", name == EXTRA or (not self._raw and name == _LEDGER_FILTERS)),
-            ("ip", bool(_READER.intersection(path)) or (self._events and name == "ip")),
-            ("headers", name.endswith("headers")),
-            ("word", name in _WORDS),
-        )
-        return next((kind for kind, holds in kinds if holds), "text")
+        return handlers[word]
 
 
-def _texts(value: Any, path: list[str]) -> Iterator[str]:
-    """Yield every string below a path; lists on the way are gone through."""
-    if isinstance(value, str):
-        yield value
+def _texts_below(value: Any, way: Sequence[str]) -> Iterator[str]:
+    """Yield every string at the end of a way of keys; lists on the way are gone through."""
+    if not way or isinstance(value, str):
+        yield from texts_in(value)
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(item, path)
+            yield from _texts_below(item, way)
     elif isinstance(value, dict):
-        for item in [value.get(path[0])] if path else value.values():
-            yield from _texts(item, path[1:])
-
-
-def _reader_texts(extra: str) -> Iterator[str]:
-    """Yield the strings of `extra_fields` that are not about a mail server."""
-    for name, value in msgspec.json.decode(extra).items():
-        if not name.startswith(SERVERS):
-            yield from _texts(value, [])
+        yield from _texts_below(value.get(way[0]), way[1:])

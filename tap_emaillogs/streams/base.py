@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-from importlib import resources
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
-from singer_sdk import SchemaDirectory, StreamSchema
+from singer_sdk import StreamSchema
 from singer_sdk.streams import RESTStream
 from singer_sdk.streams.rest import HTTPRequest, PageContext
 
@@ -19,6 +18,7 @@ from tap_emaillogs.engine.windows import Window, equal_parts
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http import errors
 from tap_emaillogs.streams.records import NO_KEY, Normaliser, Packed, encode, pack
+from tap_emaillogs.streams.schemas import SCHEMAS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.provider import Account
     from tap_emaillogs.streams.records import Record
 
-SCHEMAS = SchemaDirectory(resources.files("tap_emaillogs") / "schemas")
 _ATTEMPTS = 3
 """How often a window is read whose pages moved, were refused or were fewer than announced."""
 _MOST_SPLITS_AFTER_REFUSAL = 6
