@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hmac
 import re
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_emaillogs.formats import addresses
 from tap_emaillogs.formats.values import NO_KEY
-from tap_emaillogs.privacy.personal import NOTHING
+from tap_emaillogs.privacy.personal import NOTHING, longest_first
 from tap_emaillogs.privacy.replacing import ADDRESS, ADDRESS_IN_ID, cached, in_ids, replace_ip
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ _NAMES = (
 )
 _HEADER = re.compile(rf"^{_NAMES}(?P<value>[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.IGNORECASE | re.MULTILINE)
 _HEADER_FIRST = re.compile(rf"\0{_NAMES}", re.IGNORECASE)
+ips_in = cached(addresses.ip_addresses)
+"""Return the IP addresses in a text."""
 _NOT_BARE = re.compile(r'[<,; "]')
 
 
@@ -47,8 +50,10 @@ class Hider:
         self.ip_hidden, self.body_hidden = self.ip != "keep", mode("body") != "keep"
         self._key = str(privacy.get("salt") or "").encode()
         self.token = cached(self._token, 1 << 13)
-        self.hide_recipients = cached(self._hide_recipients)
-        self.recipients_in = cached(self._recipients_in)
+        self.recipients_in = lru_cache(maxsize=1 << 11)(self._recipients_in)
+        self.hide_recipients = lru_cache(maxsize=1 << 11)(self._hide_recipients)
+        self.hash_recipients = lru_cache(maxsize=1 << 11)(partial(self._hide_recipients, key=True))
+        self.hide_subject = lru_cache(maxsize=1 << 11)(self._hide_subject)
         self._text_alone = cached(self._cleared_alone)
 
     # Whole values.
@@ -63,7 +68,7 @@ class Hider:
         name = addresses.domain(address) if self.recipient == "domain" else None
         return f"@{name}" if name else ""
 
-    def _hide_recipients(self, text: str, key: bool = False) -> str | None:  # noqa: FBT002 - an argument of a cache
+    def _hide_recipients(self, text: str, *, key: bool = False) -> str | None:
         """Hide a property that holds one recipient or several, with or without their names."""
         if not text.strip() or (key and text == NO_KEY):
             return text
@@ -78,7 +83,7 @@ class Hider:
             bare, {name: "" for name in addresses.names(text) if " " in name or not name.isascii()}
         )
 
-    def hide_subject(self, text: str) -> str | None:
+    def _hide_subject(self, text: str) -> str | None:
         """Hide a subject."""
         if not text:
             return text
@@ -103,8 +108,12 @@ class Hider:
 
         `ips` clears it of every IP address too; `words` says that it is one of a vendor's words. None: nothing is left.
         """
-        if known.may_be_in(text):
+        if known.other_may_be_in(text):
             return self._cleared(text, known, ips=ips, words=words)
+        for ip in known.ips:
+            if ip in text:
+                whole = text in known.ips
+                return self.hide_ip(text) or None if whole else self._cleared(text, known, ips=ips, words=words)
         if "@" not in text and "%" not in text and ":" not in text and not (ips and text.count(".") >= 3):
             return text
         clear: str | None = self._text_alone(text, ips, words)
@@ -140,7 +149,7 @@ class Hider:
         if not ("@" in text or "%" in text or "=" in text):
             return text
         lower = text.lower()
-        for address in known.recipients:
+        for address in sorted(known.recipients, key=longest_first):
             for form in in_ids(address):
                 if form in lower:
                     text = ADDRESS_IN_ID.replace(text, form, self.hide_address(address, key=True))
@@ -158,7 +167,7 @@ class Hider:
     def _without_addresses(self, text: str, recipients: Iterable[str]) -> str:
         lower = text.lower() if recipients else text
         hidden: list[str] = []
-        for address in recipients:
+        for address in sorted(recipients, key=longest_first):
             if address in lower and (len(address) > 5 or address == lower.strip()):
                 # "@example.com" stands for it at the end, lest it be taken for a part of an address meanwhile.
                 text = ADDRESS.replace(text, address, f"\ue000{len(hidden)}\ue001")

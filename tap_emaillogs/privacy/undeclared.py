@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from tap_emaillogs.formats import addresses
 from tap_emaillogs.formats.values import json_text
+from tap_emaillogs.privacy.hiding import ips_in
+from tap_emaillogs.privacy.replacing import cached
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,11 +50,15 @@ _SERVERS = "delivery_attempts"
 """Below this key an IP address is a mail server's."""
 
 
-@lru_cache(maxsize=1 << 10)
-def _folded(key: str) -> str:
-    """Return the last word of a path, `opens.0.Client-IP` as `clientip`."""
-    words = [word for word in key.split(".") if not word.isdigit()]
-    return re.sub(r"[\s_-]+", "", words[-1]).lower() if words else ""
+class _Key(NamedTuple):
+    """What a key of an undocumented object tells."""
+
+    holds: str
+    """What its value is guessed to hold: recipient, subject, body, ip; "" for anything else."""
+    plain: bool
+    """Whether the key itself can be nothing but a name."""
+    server: bool
+    """Whether IP addresses below it are mail servers'."""
 
 
 class UndeclaredFields:
@@ -61,42 +66,60 @@ class UndeclaredFields:
 
     def __init__(self, hider: Hider) -> None:
         self._hider = hider
-        self._recipients = _RECIPIENTS if hider.recipients_hidden else frozenset[str]()
-        self._subjects = _SUBJECTS if hider.subject_hidden else frozenset[str]()
-        self._bodies = _BODIES if hider.body_hidden else frozenset[str]()
-        self._ips = _IPS if hider.ip_hidden else frozenset[str]()
+        self._guesses = {
+            **dict.fromkeys(_RECIPIENTS if hider.recipients_hidden else (), "recipient"),
+            **dict.fromkeys(_SUBJECTS if hider.subject_hidden else (), "subject"),
+            **dict.fromkeys(_BODIES if hider.body_hidden else (), "body"),
+            **dict.fromkeys(_IPS if hider.ip_hidden else (), "ip"),
+        }
+        self._key = cached(self._read_key, 1 << 10)
 
-    def clear(self, value: Any, known: PersonalValues, key: str = "", *, ips: bool = True) -> Any:  # noqa: PLR0911 - one per kind of value
+    def _read_key(self, key: str) -> _Key:
+        """Read a key or a path: of `opens.0.Client-IP` what counts is `clientip`."""
+        words = [word for word in key.split(".") if not word.isdigit()]
+        folded = re.sub(r"[\s_-]+", "", words[-1]).lower() if words else ""
+        return _Key(self._guesses.get(folded, ""), key.isidentifier(), key.startswith(_SERVERS))
+
+    def clear(self, value: Any, known: PersonalValues, key: str = "", *, ips: bool = True) -> Any:
         """Clear an object, a list or a value below `key`; with `ips` of every IP address too."""
-        hider, name = self._hider, _folded(key)
-        if name in self._recipients or (hider.recipients_hidden and addresses.is_list(value)):
+        return self._clear(value, known, self._key(key).holds, ips)
+
+    def _clear(self, value: Any, known: PersonalValues, holds: str, ips: bool) -> Any:  # noqa: FBT001 - called very often
+        if isinstance(value, str):
+            return self._text(value, known, holds, ips)
+        if holds == "recipient":
             return self.recipient(value)
-        if name in self._bodies:
+        if holds == "body":
             return None
         if isinstance(value, dict):
-            return self._object(value, known, ips=ips)
+            return self._object(value, known, ips)
         if isinstance(value, list):
-            return [self.clear(item, known, key, ips=ips) for item in value]
-        if not isinstance(value, str):
-            return value
-        if name in self._subjects:
-            return hider.hide_subject(value)
-        if name in self._ips and ips and not addresses.ip_addresses(value):
-            return hider.hide_ip(value) or None
-        return hider.text(value, known, ips=ips)
+            return [self._clear(item, known, holds, ips) for item in value]
+        return value
 
-    def _object(self, value: Mapping[str, Any], known: PersonalValues, *, ips: bool) -> dict[str, Any]:
+    def _text(self, text: str, known: PersonalValues, holds: str, ips: bool) -> str | None:  # noqa: FBT001 - likewise
+        hider = self._hider
+        if holds == "recipient" or ("@" in text and hider.recipients_hidden and addresses.is_list(text)):
+            return hider.hide_recipients(text)
+        if holds == "body":
+            return None
+        if holds == "subject":
+            return hider.hide_subject(text)
+        if holds == "ip" and ips and not ips_in(text):
+            return hider.hide_ip(text) or None
+        return hider.text(text, known, ips=ips)
+
+    def _object(self, value: Mapping[str, Any], known: PersonalValues, ips: bool) -> dict[str, Any]:  # noqa: FBT001 - likewise
         label = value.get("name", value.get("key"))
         if isinstance(label, str) and "value" in value:  # a header written as a pair
-            return {**self._object({k: v for k, v in value.items() if k != "value"}, known, ips=ips)} | {
-                "value": self.clear(value["value"], known, label, ips=ips)
-            }
-        return {
-            key if key.isidentifier() else self._hider.text(key, known, ips=ips, words=True) or "": self.clear(
-                item, known, key, ips=ips and not key.startswith(_SERVERS)
-            )
-            for key, item in value.items()
-        }
+            rest = {name: item for name, item in value.items() if name != "value"}
+            return self._object(rest, known, ips) | {"value": self.clear(value["value"], known, label, ips=ips)}
+        cleared = {}
+        for name, item in value.items():
+            key = self._key(name)
+            shown = name if key.plain else self._hider.text(name, known, ips=ips, words=True) or ""
+            cleared[shown] = self._clear(item, known, key.holds, ips and not key.server)
+        return cleared
 
     def recipient(self, value: Any) -> Any:
         """Hide what stands for a recipient: addresses, and the names beside them."""
