@@ -27,7 +27,8 @@ MEANINGS = {
     "reader": "What tells of the recipient's side (client, link, place): a text, or an object whose fields no schema "
     "declares. Cleared like `text`, and of every IP address.",
     "headers": "Headers of a mail: a text of lines, or an object. Those that name recipients and subjects are hidden.",
-    "undeclared": "A JSON object, written as text, of fields that no schema declares. Cleared by the names of its keys.",
+    "undeclared": "A JSON object, written as text, of fields that no schema declares. Cleared by the names of "
+    "its keys.",
     "text": "Any other text of the vendor, its own ids and hosts included. Cleared of every address, and of all that "
     "the record's other columns hide; the IP addresses of servers stay.",
     "event_text": "Like `text`; but where the record's `event_type` is the recipient's doing (opened, clicked, "

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     """The values of a record's declared columns, group by group."""
 
 _GROUPS = {
-    "recipient": "recipients",
-    "recipient_key": "recipients",
-    "subject": "subjects",
-    "event_text": "event_texts",
-    "reader": "readers",
-    "text": "texts",
-    "word": "texts",
-    "id": "ids",
+    "recipient": "recipient",
+    "recipient_key": "recipient",
+    "subject": "subject",
+    "event_text": "event_text",
+    "reader": "reader",
+    "text": "text",
+    "word": "text",
+    "id": "id",
     "sender": "kept",
     "key": "kept",
 }
@@ -48,34 +48,39 @@ _PARTIAL = object()
 """Ends the values of a record that lacks a column."""
 
 
+def _as_it_is(value: Any, _: PersonalValues) -> Any:
+    return value
+
+
 class StreamClearing:
     """Clears the records of a stream that were made of rows of the stream `raw`."""
 
     def __init__(self, columns: Columns, raw: Columns, hider: Hider) -> None:
         self._hider, self._handlers = hider, Handlers(columns, raw, hider)
         found = {name: self._handlers.column(name, spec) for name, spec in columns.schema["properties"].items()}
-        groups: dict[str, list[str]] = {group: [] for group in (*_GROUPS.values(), "others", "untouched")}
+        groups: dict[str, list[str]] = {group: [] for group in (*_GROUPS.values(), "other", "untouched")}
         for name, column in found.items():
-            group = "untouched" if column.handler is None else _GROUPS.get(column.word, "others")
-            groups["others" if group == "subjects" and not hider.subject_hidden else group].append(name)
+            group = "untouched" if column.handler is None else _GROUPS.get(column.word, "other")
+            groups["other" if group == "subject" and not hider.subject_hidden else group].append(name)
         self._names = [name for names in groups.values() for name in names]
         # The first column comes twice, for of one alone itemgetter makes no tuple.
         self._values = itemgetter(*self._names, self._names[0])
-        ends = [*accumulate(map(len, groups.values()))]
+        ends = accumulate(map(len, groups.values()))
         parts = {group: slice(end - len(groups[group]), end) for group, end in zip(groups, ends, strict=True)}
-        self._ids, self._kept, self._others = parts["ids"], parts["kept"], parts["others"]
-        self._searched = slice(parts["event_texts"].start, parts["texts"].stop)
-        self._columns = [(name, found[name].handler) for name in self._names]
+        self._ids, self._kept, self._others = parts["id"], parts["kept"], parts["other"]
+        self._searched = slice(parts["event_text"].start, parts["text"].stop)
+        self._columns = [(name, found[name].handler or _as_it_is) for name in self._names]
         self._other_columns = self._columns[self._others]
-        in_key = {name for name, column in found.items() if column.word == "recipient_key"}
-        self._alone = [
-            *((name, hider.hash_recipients if name in in_key else hider.hide_recipients) for name in groups["recipients"]),
-            *((name, hider.hide_subject) for name in groups["subjects"]),
-        ]
-        apart = {*groups["others"], *groups["untouched"]}
+        alone = {
+            "recipient": hider.hide_recipients,
+            "recipient_key": hider.hash_recipients,
+            "subject": hider.hide_subject,
+        }
+        self._alone = [(name, alone[found[name].word]) for name in self._names[: parts["subject"].stop]]
+        apart = [*groups["other"], *groups["untouched"]]
         self._shown = {
             word: (
-                parts.get(f"{word}s", slice(0, 0)),
+                parts.get(word, slice(0)),
                 [(name, way) for name in apart for holds, way in found[name].shows if _SHOWN.get(holds) == word],
             )
             for word in _SHOWN.values()
@@ -95,8 +100,11 @@ class StreamClearing:
     def known(self, record: Record, values: Values, more: PersonalValues = NOTHING) -> PersonalValues:
         """Gather what a record hides, beside what the record that it was made of hides."""
         hider = self._hider
-        named = {*self._texts("recipient", record, values)} if hider.recipients_hidden else frozenset()
-        hidden = {text: hider.hide_subject(text) or "" for text in self._texts("subject", record, values)} if hider.subject_hidden else {}
+        named = frozenset(self._texts("recipient", record, values) if hider.recipients_hidden else ())
+        hidden: dict[str, str] = {}
+        if hider.subject_hidden:
+            for text in self._texts("subject", record, values):
+                hidden[text] = hider.hide_subject(text) or ""
         if hider.body_hidden:
             hidden |= dict.fromkeys(self._texts("body", record, values), "")
         ips = dict.fromkeys(self._ips(record, values)) if hider.ip_hidden else {}

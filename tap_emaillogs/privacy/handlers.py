@@ -53,7 +53,9 @@ class Handlers:
         if word == "sender" and not self._senders_known:
             word = "text"
         if len(path) == 1 and path[0] in self._columns.keys:
-            return {**dict.fromkeys(("id", "text", "word", "sender"), "key"), "recipient": "recipient_key"}.get(word, word)
+            return {**dict.fromkeys(("id", "text", "word", "sender"), "key"), "recipient": "recipient_key"}.get(
+                word, word
+            )
         return word
 
     def _handler(

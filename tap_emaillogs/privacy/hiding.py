@@ -79,9 +79,7 @@ class Hider:
     def _recipients_in(text: str) -> Recipients:
         bare = {one.lower(): None for one in _bare_recipients(text) if one}
         # A name of one plain word may be anything: "Mail", "Support".
-        return Recipients(
-            bare, {name: "" for name in addresses.names(text) if " " in name or not name.isascii()}
-        )
+        return Recipients(bare, {name: "" for name in addresses.names(text) if " " in name or not name.isascii()})
 
     def _hide_subject(self, text: str) -> str | None:
         """Hide a subject."""
@@ -121,7 +119,7 @@ class Hider:
             return clear
         return self._cleared(text, known, ips=ips, words=words)
 
-    def _cleared_alone(self, text: str, ips: bool, words: bool) -> str | None:  # noqa: FBT001 - arguments of a cache
+    def _cleared_alone(self, text: str, ips: bool, words: bool) -> str | None:
         return self._cleared(text, NOTHING, ips=ips, words=words)
 
     def _cleared(self, text: str, known: PersonalValues, *, ips: bool, words: bool) -> str | None:

@@ -35,10 +35,7 @@ class PersonalValues:
         """Whether a text may hold one of the values; False is certain."""
         if self.other_may_be_in(text):
             return True
-        for ip in self.ips:
-            if ip in text:
-                return True
-        return False
+        return any(ip in text for ip in self.ips) if self.ips else False
 
     def other_may_be_in(self, text: str) -> bool:
         """Whether a text may hold one of the values that are no IP addresses; False is certain."""

@@ -46,7 +46,8 @@ class Whole:
             return re.sub(pattern, lambda _: instead, text, flags=re.IGNORECASE)
         before, after = re.compile(self.before).match, re.compile(self.after).match
         within, value = (text.lower(), value.lower()) if self.fold else (text, value)
-        parts, done, start = [], 0, within.find(value)
+        parts: list[str] = []
+        done, start = 0, within.find(value)
         while start >= 0:
             end = start + len(value)
             if (start and before(text, start - 1)) or after(text, end):

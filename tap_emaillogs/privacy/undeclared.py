@@ -84,7 +84,7 @@ class UndeclaredFields:
         """Clear an object, a list or a value below `key`; with `ips` of every IP address too."""
         return self._clear(value, known, self._key(key).holds, ips)
 
-    def _clear(self, value: Any, known: PersonalValues, holds: str, ips: bool) -> Any:  # noqa: FBT001 - called very often
+    def _clear(self, value: Any, known: PersonalValues, holds: str, ips: bool) -> Any:
         if isinstance(value, str):
             return self._text(value, known, holds, ips)
         if holds == "recipient":
@@ -97,7 +97,7 @@ class UndeclaredFields:
             return [self._clear(item, known, holds, ips) for item in value]
         return value
 
-    def _text(self, text: str, known: PersonalValues, holds: str, ips: bool) -> str | None:  # noqa: FBT001 - likewise
+    def _text(self, text: str, known: PersonalValues, holds: str, ips: bool) -> str | None:
         hider = self._hider
         if holds == "recipient" or ("@" in text and hider.recipients_hidden and addresses.is_list(text)):
             return hider.hide_recipients(text)
@@ -109,7 +109,7 @@ class UndeclaredFields:
             return hider.hide_ip(text) or None
         return hider.text(text, known, ips=ips)
 
-    def _object(self, value: Mapping[str, Any], known: PersonalValues, ips: bool) -> dict[str, Any]:  # noqa: FBT001 - likewise
+    def _object(self, value: Mapping[str, Any], known: PersonalValues, ips: bool) -> dict[str, Any]:
         label = value.get("name", value.get("key"))
         if isinstance(label, str) and "value" in value:  # a header written as a pair
             rest = {name: item for name, item in value.items() if name != "value"}
