@@ -153,7 +153,8 @@ class TapEmailLogs(Tap):
             stream._write_schema_message()  # noqa: SLF001 - schema messages are the SDK's affair
         now = self.clock.now()
         outputs = {stream.name: output_of(stream, now) for stream in selected}
-        endpoints = self.sources.endpoints(outputs, lambda: Privacy.of(self.config), now)
+        privacy = Privacy.of(self.config)
+        endpoints = self.sources.endpoints(outputs, privacy, now)
         if not endpoints:
             self.logger.warning("nothing is read: no selected stream reads a log (sync_windows alone reads nothing)")
         self._engine = Engine(endpoints, self.clock)
@@ -163,7 +164,7 @@ class TapEmailLogs(Tap):
             outputs=outputs,
             writer=self.message_writer,  # type: ignore[arg-type] # a LineWriter
             state=self.state,
-            privacy=Privacy.of(self.config),
+            privacy=privacy,
             clock=self.clock,
             ledger=SyncWindows.name,
         )
@@ -190,7 +191,7 @@ class TapEmailLogs(Tap):
             ReadError: An endpoint failed.
         """
         outputs = {stream.name: RecordLines(stream)}
-        endpoints = self.sources.endpoints(outputs, lambda: Privacy.of(self.config), self.clock.now())
+        endpoints = self.sources.endpoints(outputs, Privacy.of(self.config), self.clock.now())
         wanted = [
             endpoint
             for endpoint in endpoints

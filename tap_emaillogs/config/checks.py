@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from tap_emaillogs.config.load import given_by_account, kind_of
 from tap_emaillogs.formats import timestamps
-from tap_emaillogs.privacy.hiding import RECIPIENTS
+from tap_emaillogs.privacy.annotations import recipient_keys
+from tap_emaillogs.streams.schemas import columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -177,9 +178,8 @@ def _privacy_mistakes(config: Mapping[str, Any], providers: Iterable[Provider]) 
         yield f"privacy.salt is missing: privacy.{hashed[0]} is to be hashed"
     elif privacy.get("recipient", "keep") != "keep":
         for kind in (kind for provider in providers if provider.name in config for kind in provider.streams):
-            keys: Any = kind.primary_keys
-            for key in sorted(RECIPIENTS.intersection(keys)):
-                name = vars(kind)["name"]
+            for key in recipient_keys(columns(kind)):
+                name = columns(kind).stream
                 yield f"privacy.salt is missing: `{key}` is in the primary key of {name}, so it is hashed there"
 
 

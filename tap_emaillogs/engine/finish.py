@@ -16,6 +16,7 @@ from singer_sdk import Stream
 
 from tap_emaillogs.engine.spool import Block, Spool
 from tap_emaillogs.streams.records import Packed, digest, encode
+from tap_emaillogs.streams.schemas import columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -67,7 +68,8 @@ class Finisher:
         privacy: Privacy,
         check: Callable[[], None],
     ) -> None:
-        self._stream, self._consumers, self._privacy, self._check = stream, consumers, privacy, check
+        self._stream, self._consumers, self._check = stream, consumers, check
+        self._plan = privacy.plan(columns(type(stream)), *(columns(type(consumer.stream)) for consumer in consumers))
         self._lock = threading.Lock()
         self._edges = bool(stream.time_columns) and stream.time_filter and not stream.exact_bounds
         self._as_they_are = (
@@ -123,12 +125,7 @@ class Finisher:
     def _derived(self, record: Record, derives: Sequence[Derive]) -> list[list[Record]]:
         """Return what each consumer writes of a record, personal data hidden."""
         # All are derived before anything is hidden or left out.
-        derived = [list(derive(record)) for derive in derives]
-        source = (self._stream.name, record)
-        return [
-            [self._privacy.apply(consumer.stream.name, item, source) for item in items]
-            for consumer, items in zip(self._consumers, derived, strict=True)
-        ]
+        return self._plan.hide(record, [list(derive(record)) for derive in derives])
 
     def _blocks(self, derived: Sequence[list[Record]]) -> list[Block]:
         return [

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import copy
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import msgspec
-from singer_sdk import SchemaDirectory, StreamSchema
+from singer_sdk import StreamSchema
 from singer_sdk.streams import RESTStream
 
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.answers import decode
 from tap_emaillogs.streams.codec import Codec
 from tap_emaillogs.streams.records import NO_KEY, Normaliser, canonical, encode, pack
+from tap_emaillogs.streams.schemas import SCHEMAS
 from tap_emaillogs.streams.shapes import Row
 from tap_emaillogs.streams.taken import Taken
 from tap_emaillogs.streams.twins import identity_of
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.settings import Settings, StreamDefaults
     from tap_emaillogs.streams.shapes import Layout
     from tap_emaillogs.streams.window import Window
-
-SCHEMAS = SchemaDirectory(resources.files("tap_emaillogs") / "schemas")
 
 
 class LogStream(RESTStream[Any]):

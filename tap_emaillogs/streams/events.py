@@ -40,8 +40,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from singer_sdk import Stream, StreamSchema
 
 from tap_emaillogs.formats import addresses, smtp
-from tap_emaillogs.streams.base import SCHEMAS
 from tap_emaillogs.streams.records import canonical, digest, twin_key
+from tap_emaillogs.streams.schemas import SCHEMAS
 from tap_emaillogs.streams.twins import Counts
 
 if TYPE_CHECKING:

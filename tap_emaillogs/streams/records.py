@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_emaillogs.formats import timestamps
+from tap_emaillogs.formats.values import NO_KEY as NO_KEY  # noqa: PLC0414 - many import it from here
+from tap_emaillogs.formats.values import json_text as json_text  # noqa: PLC0414 - likewise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,8 +21,6 @@ Record = dict[str, Any]
 _Convert = Any  # Callable[[Any, str, dict[str, Any]], Any]
 
 EXTRA = "extra_fields"
-NO_KEY = "-"
-"""What stands for a null or empty part of a primary key: loaders turn an empty text into NULL, and refuse that."""
 _UNFIT = object()
 _INTEGERS = 1 << 63
 """Databases hold whole numbers of 64 bits; a larger one would stop a load."""
@@ -30,11 +29,6 @@ _OF_AN_IDENTITY = blake2b(_IDENTITY_BYTES.to_bytes(8, "big"), digest_size=16)
 encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode = msgspec.json.Decoder().decode
 _encode_sorted = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
-
-
-def json_text(value: Any) -> str:
-    """Write a value as compact JSON with sorted keys."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def without_nul(value: Any) -> Any:

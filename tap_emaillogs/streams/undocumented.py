@@ -10,12 +10,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from singer_sdk import StreamSchema
-
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.names import snake_case
-from tap_emaillogs.streams.base import SCHEMAS, LogStream
+from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.records import canonical, pack, twin_key
+from tap_emaillogs.streams.schemas import SCHEMAS, ExtensibleSchema
 from tap_emaillogs.streams.taken import Taken
 from tap_emaillogs.streams.twins import Ranks, identity_of
 
@@ -25,23 +24,8 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.streams.records import Record
 
-COLUMN = {
-    "type": ["string", "null"],
-    "description": "Declared by the setting `columns`; text as the vendor writes it.",
-}
 RECIPIENTS = ("recipient", "to", "destination")
 STATUS_DATES = ("status_time", "status_date", "modified_time")
-
-
-class ExtensibleSchema(StreamSchema[str]):
-    """The bundled schema, with the columns that the configuration adds."""
-
-    def get_stream_schema(self, stream: Any, stream_class: Any) -> dict[str, Any]:
-        """Return it; on the class itself, without the additions."""
-        schema: dict[str, Any] = super().get_stream_schema(stream, stream_class)
-        known = schema["properties"]
-        added = [name for name in getattr(stream, "added_columns", ()) if name not in known]
-        return {**schema, "properties": {**known, **dict.fromkeys(added, COLUMN)}} if added else schema
 
 
 class UndocumentedStream(LogStream):
@@ -50,7 +34,7 @@ class UndocumentedStream(LogStream):
     It sets `twin_key`, and may refine `event_at`, `status_at`, `column_name` and `prepare`.
     """
 
-    schema: ClassVar[StreamSchema[str]] = ExtensibleSchema(SCHEMAS)
+    schema: ClassVar[ExtensibleSchema] = ExtensibleSchema(SCHEMAS)
     own_columns: ClassVar[tuple[str, ...]] = ("account", "event_at")
     replication_key = "event_at"
     row_per_event = True
