@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 ROOT = Path(__file__).parents[1]
 TAPS = Path(__file__).parent / "taps"
@@ -29,7 +32,6 @@ class Contestant:
     arguments: tuple[str, ...]
     """What stands between the Python and `--config FILE`."""
     requirements: tuple[str, ...] = ()
-    environ: dict[str, str] = field(default_factory=dict)
 
 
 def _script(name: str) -> tuple[str, ...]:
@@ -50,21 +52,26 @@ CONTESTANTS = {one.name: one for one in (FLOOR, OURS, STOCK, CLASSIC, AIRBYTE, D
 
 
 def python_of(contestant: Contestant) -> str:
-    """Return the Python of a contestant's environment, which is made when it is not there or another one is wanted."""
-    directory = HOME / f"bench-{contestant.environment}"
+    """Return the Python of a contestant's environment."""
+    more = ("--no-deps", "--editable", str(ROOT)) if contestant is OURS else ()
+    return environment(contestant.environment, contestant.requirements, more)
+
+
+def environment(name: str, requirements: tuple[str, ...], more: tuple[str, ...] = ()) -> str:
+    """Return the Python of an environment, which is made anew when other things are wanted in it; `more` comes last."""
+    directory = HOME / f"bench-{name}"
     python = directory / "bin/python"
-    base = os.environ["BENCH_PYTHON"]
-    files = [Path(name) for name in contestant.requirements if Path(name).is_file()]
-    stamp = "\n".join([base, *contestant.requirements, *(file.read_text(encoding="utf-8") for file in files)])
+    base, uv = os.environ["BENCH_PYTHON"], os.environ["BENCH_UV"]
+    files = [Path(word) for word in requirements if Path(word).is_file()]
+    stamp = "\n".join([base, *requirements, *more, *(file.read_text(encoding="utf-8") for file in files)])
     stamped = directory / ".stamp"
     if not stamped.is_file() or stamped.read_text(encoding="utf-8") != stamp:
-        uv = os.environ["BENCH_UV"]
-        print(f"==> Installing {contestant.title}", flush=True)
+        print(f"==> Installing {directory.name}", flush=True)
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", base, str(directory)], check=True)
         install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
-        subprocess.run([*install, *contestant.requirements], check=True)
-        if contestant is OURS:
-            subprocess.run([*install, "--no-deps", "--editable", str(ROOT)], check=True)
+        for wanted in (requirements, more):
+            if wanted:
+                subprocess.run([*install, *wanted], check=True)
         stamped.write_text(stamp, encoding="utf-8")
     return str(python)
 
@@ -77,12 +84,12 @@ def configuration(contestant: Contestant, given: dict[str, Any]) -> dict[str, An
     return {"start_date": given["start_date"], "smtp2go": provider}
 
 
-def catalog(python: str, environ: dict[str, str], streams: tuple[str, ...]) -> dict[str, Any]:
-    """Return our catalogue with these streams selected and no other."""
-    command = [python, "-m", "tap_emaillogs", "--discover"]
+def catalog(python: str, environ: dict[str, str], streams: Collection[str], config: Path | None = None) -> Any:
+    """Return our catalogue with these streams selected and no other; none named: with all selected."""
+    command = [python, "-m", "tap_emaillogs", "--discover", *(["--config", str(config)] if config else [])]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, env=environ).stdout)
     for stream in found["streams"]:
         for entry in stream["metadata"]:
             if not entry["breadcrumb"]:
-                entry["metadata"]["selected"] = stream["tap_stream_id"] in streams
-    return found  # type: ignore[no-any-return]
+                entry["metadata"]["selected"] = stream["tap_stream_id"] in streams or not streams
+    return found

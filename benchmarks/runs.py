@@ -172,20 +172,24 @@ class Bench:
         events = self.server.control(load)
         expected = {"smtp2go_activity": load.rows, "email_events": events}
         wanted = load.accounts * sum(expected[name] for name in load.streams)
-        environ = {**own_environ(), **contestant.environ}
-        python = self.pythons[contestant.name]
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            command = [python, *contestant.arguments]
-            for name, content in self._files(contestant, load, state).items():
-                path = Path(folder) / f"{name}.json"
-                path.write_text(json.dumps(content), encoding="utf-8")
-                command += [f"--{name}", str(path)]
-            result = measured(command, environ)
+            result = measured(self.command(Path(folder), contestant, load, state))
         stats = self.server.stats()
         if state is None and result.records != wanted:
             raise RuntimeError(f"{contestant.title} brought {result.records:,} of {wanted:,} records ({load})")
         counted = {"requests": stats["requests"], "refused": stats["refused"]}
         return Result(**{**vars(result), **counted, "asked_for": stats["last"] - stats["first"]})
+
+    def command(
+        self, folder: Path, contestant: Contestant, load: Load, state: dict[str, Any] | None = None
+    ) -> list[str]:
+        """Write the files of a run into a folder, and return its command."""
+        command = [self.pythons[contestant.name], *contestant.arguments]
+        for name, content in self._files(contestant, load, state).items():
+            path = folder / f"{name}.json"
+            path.write_text(json.dumps(content), encoding="utf-8")
+            command += [f"--{name}", str(path)]
+        return command
 
     def _files(self, contestant: Contestant, load: Load, state: dict[str, Any] | None) -> dict[str, Any]:
         """Return the files of a run by the name of the option that takes them."""
