@@ -102,13 +102,13 @@ def _postgres_target(dsn: str) -> Any:
         with psycopg.connect(dsn, autocommit=True) as connection:
 
             def count(table: str) -> int:
-                row = connection.execute(f"select count(*) from {_SCHEMA}.{table}").fetchone()  # type: ignore[arg-type] # noqa: S608
+                row = connection.execute(f"select count(*) from {_SCHEMA}.{table}").fetchone()  # noqa: S608
                 assert row
                 return int(row[0])
 
             url = dsn.replace("postgresql://", "postgresql+psycopg://")
             yield {"sqlalchemy_url": url, "load_method": "upsert", "sanitize_null_text_characters": True}, count
-            connection.execute(f"drop schema {_SCHEMA} cascade")  # type: ignore[arg-type]
+            connection.execute(f"drop schema {_SCHEMA} cascade")
 
     return opened
 

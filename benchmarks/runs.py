@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contestants import OURS, ROOT, catalog, configuration
+from benchmarks.contestants import EVENTS, OURS, RAW, ROOT, catalog, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ class Load:
 
     rows: int
     latency_ms: int = 0
-    streams: tuple[str, ...] = ("smtp2go_activity",)
+    streams: tuple[str, ...] = (RAW,)
     settings: dict[str, Any] = field(default_factory=dict)
     """Ours only: merged into the provider's object."""
     top: dict[str, Any] = field(default_factory=dict)
@@ -150,9 +150,12 @@ def _counted(output: Path) -> tuple[int, int, dict[str, Any] | None]:
     return counts[b"RECORD"], size, state and state.get("value")
 
 
+_NOT_PASSED_ON = {"PYTHONPATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
+
+
 def own_environ() -> dict[str, str]:
-    """Return an environment in which a program sees its own packages only."""
-    return {**{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, "PYTHONSAFEPATH": "1"}
+    """Return an environment in which a program sees its own packages only, and `requests` looks for no certificates."""
+    return {**{name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}, "PYTHONSAFEPATH": "1"}
 
 
 class Bench:
@@ -170,7 +173,7 @@ class Bench:
             RuntimeError: It failed, or the count of its records is wrong.
         """
         events = self.server.control(load)
-        expected = {"smtp2go_activity": load.rows, "email_events": events}
+        expected = {RAW: load.rows, EVENTS: events}
         wanted = load.accounts * sum(expected[name] for name in load.streams)
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             result = measured(self.command(Path(folder), contestant, load, state))

@@ -4,6 +4,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from airbyte_cdk.entrypoint import launch
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
@@ -12,7 +13,7 @@ from airbyte_cdk.sources.declarative.concurrent_declarative_source import Concur
 STREAM = "smtp2go_activity"
 
 
-def manifest(schema: dict) -> dict:
+def manifest(schema: dict[str, Any]) -> dict[str, Any]:
     options = "{{ config['%s'] }}"
     body = {"start_date": options % "start_date", "end_date": options % "end_date", "limit": 1000}
     return {
