@@ -28,6 +28,7 @@ CASES: dict[str, Callable[[reading.Context], Section]] = {
     "concurrency": reading.concurrency,
     "five": vendors.five,
     "everything": vendors.everything,
+    "polite": vendors.polite,
     "accounts": growth.accounts,
     "budget": growth.budget,
     "start": start,

@@ -31,13 +31,13 @@ _REQUIREMENTS = {
 
 def loading(context: Context) -> Section:
     """Load both streams; every row is counted in the database."""
-    load = Load(context.rows(100_000), streams=(RAW, EVENTS))
+    load = Load(context.rows(50_000), streams=(RAW, EVENTS))
     runs = {"the tap alone": lambda: context.bench.run(OURS, load)}
     with _postgres() as dsn:
         runs["into DuckDB"] = partial(_load, context, load, "target-duckdb", _duckdb())
         if dsn:
             runs["into PostgreSQL"] = partial(_load, context, load, "target-postgres", _postgres_target(dsn))
-        found = context.interleaved(runs)
+        found = context.interleaved(runs, most=3)
     headers = ("", "wall s", "the tap's share", "CPU s", "of it the tap's", "records/s")
     section = Section("loading", f"End to end, {load.rows:,} rows and their events", headers)
     section.note = (

@@ -91,8 +91,9 @@ def write(sections: Sequence[Section], command: str, rounds: int) -> None:
     goals = [goal for section in sections for goal in section.goals]
     made = (
         f"Made by `{command}` on {datetime.now(UTC):%Y-%m-%d}: Python {platform.python_version()}, "
-        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}. Medians of {rounds} interleaved runs, and "
-        "the least and the largest; whole processes, start included. Ratios are of runs of the same round."
+        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}. Medians of {rounds} interleaved runs (of "
+        "at most three where they take long), and the least and the largest; whole processes, start included. Ratios "
+        "are of runs of the same round."
     )
     parts = [
         "# Results",

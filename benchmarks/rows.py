@@ -9,36 +9,29 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from sandbox.base import World, to_json
-from sandbox.data import moments
-from sandbox.smtp2go import Smtp2go
-from sandbox.smtp2go_data import row
+import msgspec
+
+from sandbox.server import Sandbox
 
 if TYPE_CHECKING:
-    import random
-
-    from sandbox.smtp2go_data import Event
+    from collections.abc import Mapping
 
 TEMPLATES = 20_000
-SPAN = timedelta(days=28)
-"""So much time the rows cover, up to `QUIET` before the server's start; busy by day, slow by night."""
-QUIET = timedelta(minutes=10)
 
 
 class Rows:
-    """`count` rows of SMTP2GO's, newest first, as bytes."""
+    """`count` rows of SMTP2GO's, newest first, as bytes: four weeks up to ten minutes before `now`."""
 
     def __init__(self, count: int, now: datetime) -> None:
-        end = (now - QUIET).replace(microsecond=0)
-        templates, rng = _templates(min(count, TEMPLATES), now)
-        moments_ms = moments(rng, count, _ms(end - SPAN), _ms(end))
+        shown = _rows(min(count, TEMPLATES), now)
+        templates = [(_template(row), _events(row)) for row in shown]
         self.count = count
         self.events = 0
         """How many rows they make in `email_events`."""
-        self._times = array("q", (at // 1000 for at in moments_ms))
+        self._times = _spread([_seconds(row["date"]) for row in shown], count)
         self._starts = array("q", [0])
         parts: list[bytes] = []
         at = 0
@@ -55,32 +48,46 @@ class Rows:
 
     def between(self, start: datetime, end: datetime) -> tuple[int, int]:
         """Return the first place and the one behind the last of the rows in `[start, end)`."""
-        first = self.count - bisect_left(self._times, -(-_ms(end) // 1000))
-        return first, self.count - bisect_left(self._times, -(-_ms(start) // 1000))
+        first = self.count - bisect_left(self._times, end.timestamp())
+        return first, self.count - bisect_left(self._times, start.timestamp())
 
     def text(self, first: int, behind: int) -> memoryview:
         """Return the rows from `first` up to `behind` as JSON objects with commas between."""
         return self._text[self._starts[first] : max(self._starts[first], self._starts[behind] - 1)]
 
 
-def _templates(count: int, now: datetime) -> tuple[list[tuple[bytes, int]], random.Random]:
-    """Return rows in which date, mail and recipient are left open, each with the number of its events."""
-    world = World(7, count, lambda: now, {}, live=False, future=timedelta(0), quiet=QUIET)
-    log = next(iter(Smtp2go(world).logs.values()))
-    return [(_template(event), len(event.made)) for event in log.rows], log.account.rng("bench")
+def _rows(count: int, now: datetime) -> list[dict[str, Any]]:
+    """Return the sandbox's rows by time: busy by day, slow by night."""
+    rows: list[dict[str, Any]] = Sandbox(seed=7, size=count, now=now, vendors=["smtp2go"]).vendor("smtp2go").rows()
+    return sorted(rows, key=lambda row: row["date"])
 
 
-def _template(event: Event) -> bytes:
-    shown = row(event)
-    address = shown["recipient"]
-    text = to_json(shown).replace(b"%", b"%%")
-    for name, before in ((b"date", b'"date":"'), (b"tag", b'"email_id":"')):
+def _events(row: Mapping[str, Any]) -> int:
+    """Count what a row makes in `email_events`: one, or one for each recipient of a mail that was taken."""
+    several = row["event"] == "processed" and len({address.lower() for address in row.get("recipients") or ()})
+    return several or 1
+
+
+def _spread(times: list[int], count: int) -> array[int]:
+    """Return `count` times in order, as dense as the given ones wherever one looks."""
+    step = (len(times) - 1) / max(1, count - 1)
+    found = array("q")
+    for place in range(count):
+        before = int(place * step)
+        after = min(before + 1, len(times) - 1)
+        found.append(times[before] + int((times[after] - times[before]) * (place * step - before)))
+    return found
+
+
+def _template(row: Mapping[str, Any]) -> bytes:
+    """Return a row as JSON in which date, mail and recipient are left open, for `%`."""
+    text = msgspec.json.encode(row).replace(b"%", b"%%")
+    for name, before, length in ((b"date", b'"date":"', len(row["date"])), (b"tag", b'"email_id":"', 0)):
         start = text.index(before) + len(before)
-        length = len(shown["date"]) if name == b"date" else 0
         text = text[:start] + b"%%(%b)b" % name + text[start + length :]
-    whole = re.compile(re.escape(to_json(address)[1:-1].replace(b"%", b"%%")), re.IGNORECASE)
-    return whole.sub(lambda found: b"%(tag)b" + found[0], text)
+    address = re.escape(msgspec.json.encode(row["recipient"])[1:-1].replace(b"%", b"%%"))
+    return re.sub(address, lambda found: b"%(tag)b" + found[0], text, flags=re.IGNORECASE)
 
 
-def _ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
+def _seconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp())

@@ -26,11 +26,15 @@ _NAMES = ("smtp2go", "jetemail", "infobip", "zeptomail", "messangi")
 
 
 @contextmanager
-def _playing(size: int, latency: float) -> Iterator[dict[str, Any]]:
-    """Run the sandbox in a process of its own, each answer `latency` seconds late; yield the tap's configuration."""
+def _playing(size: int, latency: float = 0, *options: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Run the sandbox in a process of its own, each answer `latency` seconds late.
+
+    Yields:
+        Its address, and the tap's configuration.
+    """
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        options = json.dumps({"messangi": {"directory": folder}})
-        command = [sys.executable, "-m", "sandbox", "--size", str(size), "--options", options]
+        mailbox = json.dumps({"messangi": {"directory": folder}})
+        command = [sys.executable, "-m", "sandbox", "--size", str(size), "--options", mailbox, *options]
         environ = {**os.environ, "PYTHONPATH": str(ROOT)}
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ) as process:
             assert process.stdout
@@ -39,12 +43,13 @@ def _playing(size: int, latency: float) -> Iterator[dict[str, Any]]:
                 slow = json.dumps({"kind": "slow", "times": -1, "seconds": latency}).encode()
                 if latency:
                     urllib.request.urlopen(said["url"] + "/_control/faults", slow, timeout=60).close()  # noqa: S310
-                config: dict[str, Any] = said["config"]
-                for name in _NAMES:
-                    config[name]["requests_per_minute"] = 0
-                yield config
+                yield said["url"], said["config"]
             finally:
                 process.terminate()
+
+
+def _unhurried(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: {**settings, "requests_per_minute": 0} for name, settings in config.items()}
 
 
 def _run(context: Context, config: dict[str, Any], streams: tuple[str, ...] | None = None) -> Result:
@@ -78,7 +83,8 @@ def five(context: Context) -> Section:
         RuntimeError: Together they gave another number of records than one by one.
     """
     size = context.rows(20_000)
-    with _playing(size, 0.1) as config:
+    with _playing(size, 0.1) as (_, given):
+        config = _unhurried(given)
         runs = {name: partial(_run, context, {name: config[name]}) for name in _NAMES}
         found = context.interleaved({**runs, "all five": partial(_run, context, config)})
     section = Section(
@@ -98,11 +104,28 @@ def five(context: Context) -> Section:
 def everything(context: Context) -> Section:
     """The memory of every stream of five vendors."""
     size = context.rows(50_000)
-    with _playing(size, 0) as config:
-        results = context.interleaved({"every stream": partial(_run, context, config, ())})["every stream"]
+    with _playing(size) as (_, config):
+        run = partial(_run, context, _unhurried(config), ())
+        results = context.interleaved({"every stream": run}, most=3)["every stream"]
     headers = ("", "wall s", "CPU s", "peak MB", "records")
     section = Section("everything", f"Every stream of five vendors, {size:,} rows each", headers)
     section.rows.append(_row("every stream", results))
     peak = max(one.rss_mb for one in results)
     section.goals.append(Goal("peak memory, every stream of five vendors", peak, 150, at_least=False, unit="MB"))
+    return section
+
+
+def polite(context: Context) -> Section:
+    """Every stream with default settings, where one request over a vendor's budget is refused, and more follow."""
+    size = context.rows(50_000)
+    with _playing(size, 0, "--enforce-budget") as (url, config):
+        results = context.interleaved({"every stream": partial(_run, context, config, ())}, most=1)["every stream"]
+        with urllib.request.urlopen(url + "/_control/requests", timeout=60) as answer:  # noqa: S310 - loopback
+            log = json.load(answer)
+    headers = ("", "wall s", "CPU s", "peak MB", "records", "requests", "refused")
+    section = Section("polite", f"Default budgets, {size:,} rows each", headers)
+    refused = sum(one["status"] == 429 for one in log)
+    section.rows.append((*_row("every stream", results), f"{len(log):,}", str(refused)))
+    goal = "requests over the vendors' budgets, default settings"
+    section.goals.append(Goal(goal, refused, 0, at_least=False, unit="requests"))
     return section
