@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -113,21 +114,25 @@ def measured(command: list[str], environ: dict[str, str] | None = None) -> Resul
         output, report, log = (Path(folder) / name for name in ("output", "report", "log"))
         launcher = [sys.executable, "-ISE", str(_MEASURE), str(report), str(output)]
         with log.open("wb") as errors:
-            subprocess.run(
-                [*launcher, *command],
-                check=True,
-                cwd=folder,
-                stderr=errors,
-                env=environ or own_environ(),
-                timeout=_LONGEST,
-                stdin=subprocess.DEVNULL,
-            )
+            _finished([*launcher, *command], cwd=folder, stderr=errors, env=environ or own_environ())
         status, wall, cpu, peak = map(float, report.read_text(encoding="ascii").split())
         if status:
             tail = "".join(path.read_text(encoding="utf-8", errors="replace")[-3000:] for path in (output, log))
             raise RuntimeError(f"{' '.join(command)} ended with {status:.0f}:\n{tail}")
         records, size, state = _counted(output)
     return Result(wall, cpu, peak / 1024, records, size, state=state)
+
+
+def _finished(command: list[str], **arguments: Any) -> None:
+    """Wait for a command; whatever ends the waiting ends it and all that it started."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **arguments) as process:
+        try:
+            status = process.wait(_LONGEST)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if status:
+        raise RuntimeError(f"{command[-1]} could not be started")
 
 
 def _counted(output: Path) -> tuple[int, int, dict[str, Any] | None]:
