@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from functools import cached_property
@@ -15,18 +16,16 @@ from tap_emaillogs.config import accounts, checks
 from tap_emaillogs.config import load as configuration
 from tap_emaillogs.config.schema import config_schema
 from tap_emaillogs.engine import state
-from tap_emaillogs.engine.endpoint import Consumer, Endpoint, as_it_is
-from tap_emaillogs.engine.engine import Delivery, Engine
+from tap_emaillogs.engine.engine import Engine
 from tap_emaillogs.engine.ledger import SyncWindows
-from tap_emaillogs.engine.run import Run
-from tap_emaillogs.engine.state import Bookmark, EndpointState
+from tap_emaillogs.engine.planning import Sources
+from tap_emaillogs.engine.run import Run, records_of
 from tap_emaillogs.http.clock import Clock, Stopped
 from tap_emaillogs.http.redaction import RedactingFilter, Redactor
 from tap_emaillogs.privacy.plan import Privacy
 from tap_emaillogs.providers import PROVIDERS
-from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.events import EmailEvents
-from tap_emaillogs.streams.output import LineWriter
+from tap_emaillogs.streams.output import LineWriter, RecordLines, output_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,8 +35,11 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
     from singer_sdk.helpers.types import Context
 
+    from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.provider import Account, Provider
     from tap_emaillogs.streams.records import Record
+
+_ENDPOINT = ("provider", "account", "stream")
 
 
 class TapEmailLogs(Tap):
@@ -57,7 +59,6 @@ class TapEmailLogs(Tap):
         self.redact = Redactor(configuration.secrets(given, self._full_schema()))
         self._signal: int | None = None
         self._engine: Engine | None = None
-        self._noting: Engine | None = None
         super().__init__(config=given, **kwargs)
 
     @classmethod
@@ -118,57 +119,14 @@ class TapEmailLogs(Tap):
             raise cli.InputError(str(error)) from error
         super().load_state(state_)
 
-    # Endpoints.
+    @property
+    def sources(self) -> Sources:
+        """The streams, and the accounts that each can be read in."""
+        return Sources(self.streams, self.accounts_of)
 
-    def endpoints(self, selected: Sequence[Stream]) -> list[Endpoint]:
-        """Return what is to be read so that every selected stream gets its records, each endpoint once."""
-        names = {stream.name for stream in selected}
-        found = []
-        now = self.clock.now()
-        for stream in self.streams.values():
-            if not isinstance(stream, LogStream):
-                continue
-            for account in self.accounts_of(stream):
-                consumers = []
-                bound = stream.for_account(account)
-                if stream.name in names:
-                    bookmark = Bookmark(stream, {"account": account.label})
-                    consumers.append(Consumer(stream, bookmark, as_it_is))
-                if EmailEvents.name in names and stream.name == self._event_source(account.provider, names):
-                    consumers.append(self._events_consumer(bound, account))
-                if consumers:
-                    context = _endpoint_context(account, stream)
-                    known = EndpointState(self.streams[SyncWindows.name], context)
-                    found.append(Endpoint(bound, consumers, known, now, self._notes_changed))
-        for endpoint in found:
-            endpoint.plan()
-        return found
-
-    def _event_source(self, provider: Provider, selected: set[str]) -> str | None:
-        return next(
-            (name for name in provider.event_sources if name in selected), next(iter(provider.event_sources), None)
-        )
-
-    def _events_consumer(self, stream: LogStream, account: Account) -> Consumer:
-        events = self.streams[EmailEvents.name]
-        assert isinstance(events, EmailEvents)
-        bookmark = Bookmark(events, _endpoint_context(account, stream))
-        return Consumer(events, bookmark, events.deriving(account.provider, stream))
-
-    def event_contexts(self) -> list[dict[str, Any]]:
+    def event_contexts(self) -> list[dict[str, str]]:
         """Return the partitions of `email_events`."""
-        return [
-            _endpoint_context(account, stream)
-            for stream in self.streams.values()
-            if isinstance(stream, LogStream)
-            for account in self.accounts_of(stream)
-            if stream.name
-            == self._event_source(account.provider, {s.name for s in self.streams.values() if s.selected})
-        ]
-
-    def _notes_changed(self, endpoint: Endpoint) -> None:
-        if self._noting is not None:
-            self._noting.notes_changed(endpoint)
+        return self.sources.event_contexts({stream.name for stream in self.streams.values() if stream.selected})
 
     # Syncing.
 
@@ -193,26 +151,28 @@ class TapEmailLogs(Tap):
     def _sync(self, selected: Sequence[Stream]) -> int:
         for stream in selected:
             stream._write_schema_message()  # noqa: SLF001 - schema messages are the SDK's affair
-        if self.state:
-            self.write_state()
-        endpoints = self.endpoints(selected)
+        now = self.clock.now()
+        outputs = {stream.name: output_of(stream, now) for stream in selected}
+        endpoints = self.sources.endpoints(outputs, lambda: Privacy.of(self.config), now)
         if not endpoints:
             self.logger.warning("nothing is read: no selected stream reads a log (sync_windows alone reads nothing)")
-        self._engine = self._noting = Engine(endpoints, self.clock)
+        self._engine = Engine(endpoints, self.clock)
         run = Run(
             endpoints=endpoints,
             engine=self._engine,
-            streams={stream.name: stream for stream in selected},
+            outputs=outputs,
             writer=self.message_writer,  # type: ignore[arg-type] # a LineWriter
-            write_state=self.write_state,
+            state=self.state,
             privacy=Privacy.of(self.config),
             clock=self.clock,
             ledger=SyncWindows.name,
         )
+        if self.state:
+            run.write_state()
         try:
             run.execute()
         except Stopped:
-            self.write_state()
+            run.write_state()
             return 128 + (self._signal or 0)
         for stream in selected:
             if isinstance(stream, EmailEvents):
@@ -223,38 +183,21 @@ class TapEmailLogs(Tap):
             return 1
         return 1 if failures else 0
 
-    def write_state(self) -> None:
-        """Write STATE where it changed."""
-        self.state_writer.write_state(self.state)
-
     def records_of(self, stream: Stream, context: Context | None) -> Iterator[Record]:
-        """Yield what is due for one stream in one partition, for `--test` and whoever calls `stream.sync()`.
+        """Yield what is due for one stream in one partition, for whoever calls `stream.sync()`.
 
         Raises:
             ReadError: An endpoint failed.
         """
-        private = Privacy.of(self.config).apply
+        outputs = {stream.name: RecordLines(stream)}
+        endpoints = self.sources.endpoints(outputs, lambda: Privacy.of(self.config), self.clock.now())
         wanted = [
             endpoint
-            for endpoint in self.endpoints([stream])
+            for endpoint in endpoints
             if not context
-            or dict(context)
-            in ({"account": endpoint.id[1]}, _endpoint_context(endpoint.stream.account, endpoint.stream))
+            or dict(context) in ({"account": endpoint.id[1]}, dict(zip(_ENDPOINT, endpoint.id, strict=True)))
         ]
-        engine = self._noting = Engine(wanted, self.clock)
-        for item in engine.deliveries():
-            if isinstance(item, Delivery):
-                with item.endpoint.consumers[0].deriving() as derive:
-                    for record in item.records():
-                        for derived in derive(record):
-                            yield private(stream.name, derived, (item.endpoint.stream.name, record))
-                item.commit()
-                item.close()
-            else:
-                item.keep_notes()
-                item.notes_written()
-        for failure in engine.failures:
-            raise failure.error
+        yield from records_of(wanted, self.clock)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler
         """End the run at the next whole line; a second signal ends it at once."""
@@ -296,11 +239,10 @@ class TapEmailLogs(Tap):
             state=None if state is None else cli.read_json("state", state.read()),
             catalog=None if catalog is None else cli.read_catalog(catalog.read(), _stream_names()),
         )
+        # What is there now stays, and rows make no circles: looking for garbage often would only cost.
+        gc.freeze()
+        gc.set_threshold(50_000)
         tap.sync_all()
-
-
-def _endpoint_context(account: Account, stream: Stream) -> dict[str, str]:
-    return {"provider": account.provider.name, "account": account.label, "stream": stream.name}
 
 
 def _stream_names() -> list[str]:

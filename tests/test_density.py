@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import json
 import math
 import random
 from collections import Counter
@@ -16,11 +17,13 @@ from hypothesis import strategies as st
 
 from harness import NOW, Ticking
 from tap_emaillogs.engine.density import Density, cut, estimate, seen_region
-from tap_emaillogs.engine.engine import Delivery, Engine
+from tap_emaillogs.engine.engine import Engine, WindowRead
 from tap_emaillogs.engine.windows import Window
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.timestamps import MILLISECOND, SECOND
 from tap_emaillogs.http.client import ApiClient, Reply
+from tap_emaillogs.privacy.plan import Privacy
+from tap_emaillogs.streams.output import RecordLines
 from tap_emaillogs.tap import TapEmailLogs
 
 if TYPE_CHECKING:
@@ -216,11 +219,14 @@ def read_infobip(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[int], str], 
         account = {"base_url": "http://127.0.0.1:9", "api_key": "none", "max_concurrency": 1}
         tap = Tap(config={"infobip": account})
         found: list[str] = []
-        for item in Engine(tap.endpoints([tap.streams["infobip_email_logs"]]), tap.clock).deliveries():
-            if isinstance(item, Delivery):
-                assert item.outcome.status == "complete"
-                found += [record["messageId"] for record in item.records()]
-                item.commit()
+        stream = tap.streams["infobip_email_logs"]
+        endpoints = tap.sources.endpoints({stream.name: RecordLines(stream)}, Privacy, tap.clock.now())
+        for step in Engine(endpoints, tap.clock).steps():
+            if isinstance(step, WindowRead):
+                assert step.done.outcome.status == "complete"
+                found += [json.loads(line)["messageId"] for block in step.blocks() for line in block.lines.splitlines()]
+                step.commit()
+                step.close()
         assert len(found) == len(times)
         assert set(found) == set(map(str, range(len(times))))
         return requests["sent"]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import NOW, Ticking
-from tap_emaillogs.engine.state import Bookmark, EndpointState, StateError, check
+from tap_emaillogs.engine.state import Bookmark, EndpointState, Partitions, StateError, check
 from tap_emaillogs.engine.windows import Policy, Window, subtract
 from tap_emaillogs.tap import TapEmailLogs
+
+if TYPE_CHECKING:
+    from singer_sdk import Stream
 
 STREAM, ACCOUNT = "smtp2go_activity", {"account": "default"}
 ENDPOINT = {"provider": "smtp2go", "account": "default", "stream": STREAM}
@@ -37,8 +40,12 @@ def at(minute: float) -> Any:
     return NOW + minute * MINUTE
 
 
+def bookmark_of(stream: Stream, context: dict[str, str]) -> Bookmark:
+    return Bookmark(stream, Partitions(stream), context)
+
+
 def endpoint(found: Tap) -> EndpointState:
-    return EndpointState(found.streams["sync_windows"], ENDPOINT)
+    return EndpointState(Partitions(found.streams["sync_windows"]), ENDPOINT)
 
 
 def stored(found: Tap, stream: str) -> list[dict[str, Any]]:
@@ -51,7 +58,7 @@ def stored(found: Tap, stream: str) -> list[dict[str, Any]]:
 
 def test_a_bookmark_and_its_marks_come_back() -> None:
     first = tap()
-    bookmark = Bookmark(first.streams[STREAM], ACCOUNT)
+    bookmark = bookmark_of(first.streams[STREAM], ACCOUNT)
     assert (bookmark.progress.bookmark, bookmark.progress.marks) == (None, {})
     bookmark.progress.bookmark = at(-100)
     bookmark.progress.marks = {
@@ -72,25 +79,25 @@ def test_a_bookmark_and_its_marks_come_back() -> None:
             },
         }
     ]
-    again = Bookmark(tap(first.state).streams[STREAM], ACCOUNT)
+    again = bookmark_of(tap(first.state).streams[STREAM], ACCOUNT)
     assert again.progress == bookmark.progress
 
 
 def test_without_progress_nothing_is_written() -> None:
     found = tap()
-    Bookmark(found.streams[STREAM], ACCOUNT).save()
+    bookmark_of(found.streams[STREAM], ACCOUNT).save()
     assert found.state == {}
 
 
 def test_each_account_has_a_bookmark_of_its_own() -> None:
     found = tap()
     for label, minute in (("one", 1), ("two", 2)):
-        bookmark = Bookmark(found.streams[STREAM], {"account": label})
+        bookmark = bookmark_of(found.streams[STREAM], {"account": label})
         bookmark.progress.bookmark = at(minute)
         bookmark.save()
     values = [(part["context"]["account"], part["replication_key_value"][14:16]) for part in stored(found, STREAM)]
     assert values == [("one", "01"), ("two", "02")]
-    assert Bookmark(found.streams[STREAM], {"account": "three"}).progress.bookmark is None
+    assert bookmark_of(found.streams[STREAM], {"account": "three"}).progress.bookmark is None
 
 
 # What is not complete.
@@ -248,5 +255,5 @@ def test_no_state_is_so_odd_that_it_breaks_the_check(entries: dict[str, Any], ot
         found = state["bookmarks"].get(STREAM) if state else None
         if found and found.get("partitions"):
             loaded = tap(state)
-            Bookmark(loaded.streams[STREAM], ACCOUNT)
+            bookmark_of(loaded.streams[STREAM], ACCOUNT)
             endpoint(loaded)

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections import deque
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tap_emaillogs.engine.ledger import ledger_row
-from tap_emaillogs.engine.reading import Memory, Outcome, Reading, Split
+from tap_emaillogs.engine.finish import Finished, Finisher
+from tap_emaillogs.engine.ledger import EndpointLedger
+from tap_emaillogs.engine.reading import Memory, Outcome, Reading
+from tap_emaillogs.engine.slots import Done, Parts, WindowQueue
 from tap_emaillogs.engine.windows import Need, Window, need, plan
-from tap_emaillogs.streams.records import Packed, json_text
+from tap_emaillogs.http.clock import Stopped
+from tap_emaillogs.http.errors import Abandoned
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from singer_sdk import Stream
 
-    from tap_emaillogs.engine.reading import Status
+    from tap_emaillogs.engine.slots import Result, Slot
+    from tap_emaillogs.engine.spool import Block
     from tap_emaillogs.engine.state import Bookmark, EndpointState
+    from tap_emaillogs.privacy.plan import Privacy
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.events import Deriving
-    from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.output import RecordLines
 
 
 @dataclass
@@ -34,21 +37,8 @@ class Consumer:
     bookmark: Bookmark
     deriving: Deriving
     """What the consumer writes for the records of a window of the endpoint."""
-
-
-@contextmanager
-def as_it_is() -> Iterator[Callable[[Record], Iterable[Record]]]:
-    """Make no other record of a record than itself: what a raw stream does in each window."""
-    yield lambda record: (record,)
-
-
-@dataclass
-class Slot:
-    """A place in the order of writing: a window, being read or read."""
-
-    reading: Reading
-    submitted: bool = False
-    result: Outcome | Split | Exception | None = None
+    output: RecordLines
+    """What makes lines of that."""
 
 
 @dataclass
@@ -68,21 +58,20 @@ class Endpoint:
     consumers: list[Consumer]
     state: EndpointState
     now: datetime
-    changed: Callable[[Endpoint], None]
-    slots: deque[Slot] = field(default_factory=deque)
-    in_flight: int = 0
+    privacy: Privacy
+    slots: WindowQueue = field(default_factory=WindowQueue)
     ended: bool = False
-    rows: list[Record] = field(default_factory=list)
-    """Ledger rows waiting to be written."""
-    gaps: int = 0
     warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.policy = self.stream.account.policy(self.stream.unit, self.stream.overrides)
-        self.memory = Memory(self.state.notes, lambda: self.changed(self))
+        self.memory = Memory(self.state.notes)
+        clock = self.stream.account.client.clock
+        self.ledger = EndpointLedger(self.id, self.stream.filters(), clock.now)
+        self._finisher = Finisher(self.stream, self.consumers, self.privacy, self._check)
         self._paced = False
-        self._edge: dict[tuple[Any, ...], str] = {}
-        self._edge_time: datetime | None = None
+        self._shown: tuple[datetime, set[str]] | None = None
+        """The end of the window written last, and the rows at it."""
         self._unwritten: list[threading.Event] = []
 
     @property
@@ -118,7 +107,7 @@ class Endpoint:
         if reason is not None:
             self.stream.logger.info("%s: %s", self, reason)
             windows = [window for window in windows if window in pinned]  # what lives at the vendor is still taken up
-        self.slots.extend(Slot(Reading(window, self.memory)) for window in windows)
+        self.slots.extend(Reading(window, self.memory) for window in windows)
 
     def _need(self, consumer: Consumer) -> Need:
         bookmark = consumer.bookmark
@@ -168,82 +157,71 @@ class Endpoint:
                 continue
             self._note_unavailable(part, why, why)
             if not entry.left:
-                self.rows.append(self._row(entry.window, "complete", identity=entry.identity))
+                self.ledger.add(entry.window, "complete", identity=entry.identity)
 
     def _note_unavailable(self, window: Window, reason: str, warning: str, identity: Window | None = None) -> None:
-        row = self._row(window, "unavailable", gap_reason=reason, identity=identity)
-        if any(known["window_id"] == row["window_id"] for known in self.rows):
-            return
-        self.rows.append(row)
-        self.gaps += 1
-        self.warnings.append(f"events from {row['window_start']} to {row['window_end']} {warning}")
+        if row := self.ledger.add_gap(window, reason, identity):
+            self.warnings.append(f"events from {row['window_start']} to {row['window_end']} {warning}")
 
-    def _row(self, window: Window, status: Status, **values: Any) -> Record:
-        read_at = self.stream.account.client.clock.now()
-        filters = self.stream.filters()
-        return ledger_row(endpoint=self.id, window=window, status=status, read_at=read_at, filters=filters, **values)
+    # In a worker's thread.
+
+    def read(self, reading: Reading) -> Result:
+        """Read a window and finish its lines; whatever goes wrong is this endpoint's failure alone.
+
+        Raises:
+            Stopped: The run is ending.
+        """
+        try:
+            result = self.stream.read(reading)
+            if isinstance(result, Outcome):
+                return self._done(reading.window, result)
+            parts = Parts(result.windows)
+            try:
+                for window, outcome in result.outcomes.items():
+                    parts.done[window] = self._done(window, outcome)
+            except BaseException:
+                parts.close()
+                raise
+        except Exception as error:  # noqa: BLE001 - isolation
+            return error
+        return parts
+
+    def _done(self, window: Window, outcome: Outcome) -> Done:
+        try:
+            is_read = outcome.status in {"complete", "truncated"}
+            return Done(outcome, self._finisher.finish(window, outcome) if is_read else None)
+        finally:
+            if outcome.close is not None:
+                outcome.close()
+
+    def _check(self) -> None:
+        if self.stream.account.client.clock.stopped:
+            raise Stopped
+        if self.memory.abandoned:
+            raise Abandoned("the endpoint ended before this window was read")
 
     # Submitting and taking windows.
 
-    def next_to_submit(self, limit: int) -> Slot | None:
-        """Return the next window to read, while no more than `limit` are read or waiting to be written."""
-        if self.ended:
-            return None
-        for place, slot in enumerate(self.slots):
-            if place > limit or isinstance(slot.result, Exception):
-                return None
-            if not slot.submitted:
-                return slot
-        return None
-
-    def settle(self, slot: Slot, result: Outcome | Split | Exception) -> None:
-        """Take what a worker brings; a split replaces its window by the parts, in their place."""
-        self.in_flight -= 1
-        if not isinstance(result, Split):
-            slot.result = result
-            return
-        place = self.slots.index(slot)
-        del self.slots[place]
-        for number, reading in enumerate(slot.reading.parts(result.windows)):
-            known = result.outcomes.get(reading.window)
-            self.slots.insert(place + number, Slot(reading, submitted=known is not None, result=known))
+    def submit_next(self) -> Slot | None:
+        """Return the next window to read, if there is one and it may be read now."""
+        return None if self.ended else self.slots.submit_next(self.stream.windows_in_flight())
 
     def ready(self) -> Slot | None:
         """Return the window to be written next, if it has been read."""
-        if self.ended or not self.slots or self.slots[0].result is None:
-            return None
-        return self.slots.popleft()
+        return None if self.ended else self.slots.ready()
 
     def end(self) -> None:
         """Read no more in this run; workers that are still at it are to stop."""
         self.ended = self.memory.abandoned = True
-        for slot in self.slots:
-            if isinstance(slot.result, Outcome) and slot.result.close:
-                slot.result.close()
         self.slots.clear()
 
     # Writing a window.
 
-    def records(self, reading: Reading, outcome: Outcome) -> Iterator[Record]:
-        """Yield a window's records, without those that the window before it already showed at their common edge."""
-        before = self._edge if self._edge_time == reading.window.start else {}
-        edge: dict[tuple[Any, ...], str] = {}
-        watch = bool(self.stream.time_columns) and not self.stream.exact_bounds
-        for record in outcome.records:
-            key = tuple(record[name] for name in self.stream.primary_keys)
-            if key in before and before[key] == json_text(record):
-                continue
-            if watch and self.stream.at_edge(record, reading.window):
-                edge[key] = json_text(record)
-            yield record
-        self._edge, self._edge_time = edge, reading.window.end
-
-    def untouched(self, outcome: Outcome) -> Sequence[bytes] | None:
-        """Return the records as JSON where nothing is to be done with them but writing; None: look at each."""
-        alone = [consumer.stream.name for consumer in self.consumers] == [self.stream.name]
-        packed = outcome.records if isinstance(outcome.records, Packed) else None
-        exact = self.stream.exact_bounds or not self.stream.time_columns
-        return packed.lines if packed is not None and alone and exact else None
+    def blocks(self, window: Window, finished: Finished) -> Iterator[Block]:
+        """Yield a window's lines, without rows that the window before it already showed at their common edge."""
+        shown = self._shown[1] if self._shown is not None and self._shown[0] == window.start else set()
+        yield from finished.blocks(shown)
+        self._shown = window.end, finished.at_end
 
     def commit(self, reading: Reading, outcome: Outcome, count: int) -> None:
         """Move on after a window's records are out: ledger, bookmarks, marks."""
@@ -252,13 +230,14 @@ class Endpoint:
         self.note(reading, outcome, count)
         if outcome.status == "complete":
             filled = self.state.note_complete(reading.window)
-            self.rows.extend(self._row(entry.window, "complete", identity=entry.identity) for entry in filled)
+            for entry in filled:
+                self.ledger.add(entry.window, "complete", identity=entry.identity)
         for consumer in self.consumers:
             consumer.bookmark.advance(reading.window, self.policy, min(outcome.as_of or self.now, self.now))
 
     def note(self, reading: Reading, outcome: Outcome, count: int | None = None) -> None:
         """Enter a window into the ledger, and remember it where it is not complete."""
-        row = self._row(
+        self.ledger.add(
             reading.window,
             outcome.status,
             records=count,
@@ -267,10 +246,13 @@ class Endpoint:
             splits=reading.splits,
             gap_reason=outcome.reason,
         )
-        self.rows.append(row)
         if outcome.status != "complete":
-            self.gaps += outcome.status == "truncated"
             self.state.note_incomplete(reading.window, outcome.status)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether a worker waits for a STATE with its notes."""
+        return bool(self._unwritten)
 
     def keep_notes(self) -> None:
         """Bring what the workers noted into STATE."""
@@ -285,8 +267,3 @@ class Endpoint:
         waiting, self._unwritten = self._unwritten, []
         for written in waiting:
             written.set()
-
-    def take_rows(self) -> list[Record]:
-        """Hand out the ledger rows that wait."""
-        rows, self.rows = self.rows, []
-        return rows

@@ -1,8 +1,8 @@
 """The engine: windows are read concurrently by a bounded pool, and written in order by one thread.
 
-Workers know nothing of messages; the thread that iterates over `deliveries` is the only one that touches endpoints,
-STATE and output. A split window is replaced by its parts where it stood, so that the order of time is kept and a
-bookmark never passes a hole.
+Workers know nothing of messages and STATE; the thread that iterates over `steps` is the only one that touches
+endpoints and output. A window that is split is replaced by its parts where it stood, so that the order of time is kept
+and a bookmark never passes a hole. What happens to one endpoint costs nothing at the others, however many there are.
 """
 
 from __future__ import annotations
@@ -13,54 +13,76 @@ import queue
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.engine.endpoint import Failure
+from tap_emaillogs.engine.endpoint import Endpoint, Failure
 from tap_emaillogs.engine.pool import Pool
-from tap_emaillogs.engine.reading import Outcome, Split
+from tap_emaillogs.engine.reading import Outcome
+from tap_emaillogs.engine.slots import Done
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.http.errors import ReadError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from tap_emaillogs.engine.endpoint import Endpoint, Slot
     from tap_emaillogs.engine.reading import Reading
+    from tap_emaillogs.engine.slots import Result, Slot
+    from tap_emaillogs.engine.spool import Block
     from tap_emaillogs.http.clock import Clock
-    from tap_emaillogs.streams.records import Record
 
 _MOST_THREADS = 256
 """Many of them only wait for jobs at a vendor; none of these may keep another endpoint from being read."""
-_logger = logging.getLogger("tap-emaillogs.sync")
-_Arrival = tuple["Endpoint", "Slot | None", "Outcome | Split | Exception | None"]
+_logger = logging.getLogger("tap-emaillogs.engine")
 
 
 @dataclass
-class Delivery:
-    """A window whose records can be written now; `records` is to be exhausted before `commit`."""
+class WindowRead:
+    """A window whose lines can be written now; `blocks` are to be exhausted before `commit`."""
 
     endpoint: Endpoint
     reading: Reading
-    outcome: Outcome
-    count: int = 0
+    done: Done
 
-    def records(self) -> Iterator[Record]:
-        """Yield the window's records and count them."""
-        for record in self.endpoint.records(self.reading, self.outcome):
-            self.count += 1
-            yield record
+    def blocks(self) -> Iterator[Block]:
+        """Yield the window's lines."""
+        assert self.done.finished is not None
+        return self.endpoint.blocks(self.reading.window, self.done.finished)
 
     def commit(self) -> None:
         """Move bookmarks over the window."""
-        self.endpoint.commit(self.reading, self.outcome, self.count)
+        assert self.done.finished is not None
+        self.endpoint.commit(self.reading, self.done.outcome, self.done.finished.rows)
 
     def written(self) -> None:
         """Let the stream act once the STATE that covers the window is out."""
-        if self.outcome.on_written is not None:
-            self.outcome.on_written()
+        if self.done.outcome.on_written is not None:
+            self.done.outcome.on_written()
 
     def close(self) -> None:
-        """Free what the records were kept in."""
-        if self.outcome.close is not None:
-            self.outcome.close()
+        """Free what the lines were kept in."""
+        self.done.close()
+
+
+@dataclass
+class EndpointChanged:
+    """An endpoint has rows for the ledger, or notes for STATE."""
+
+    endpoint: Endpoint
+
+
+@dataclass
+class CheckpointDue:
+    """Nothing arrived for so long that STATE is to be written."""
+
+
+Step = WindowRead | EndpointChanged | CheckpointDue
+
+
+@dataclass
+class _Arrival:
+    """What a worker brings."""
+
+    endpoint: Endpoint
+    slot: Slot
+    result: Result
 
 
 class Engine:
@@ -71,41 +93,48 @@ class Engine:
         self._clock = clock
         # A SimpleQueue may be put to from a signal handler, whatever the interrupted thread holds.
         self._arrivals: queue.SimpleQueue[_Arrival | None] = queue.SimpleQueue()
+        self._noted: queue.SimpleQueue[Endpoint] = queue.SimpleQueue()
+        """Endpoints whose workers noted something for STATE."""
         self._pool = Pool(min(_MOST_THREADS, sum(e.stream.windows_in_flight() for e in endpoints)))
+        self._in_flight = 0
+        """Windows being read at endpoints that have not ended."""
         self._over = False
         self.failures: list[Failure] = []
+        for endpoint in endpoints:
+            endpoint.memory.on_change = self._notes_changed(endpoint)
 
     def wake(self) -> None:
-        """Make a waiting `deliveries` look at the clock; callable from anywhere."""
+        """Make a waiting `steps` look at the clock; callable from anywhere."""
         self._arrivals.put(None)
 
-    def notes_changed(self, endpoint: Endpoint) -> None:
-        """Have an endpoint's notes delivered to STATE; callable from a worker."""
-        self._arrivals.put((endpoint, None, None))
+    def _notes_changed(self, endpoint: Endpoint) -> Callable[[], None]:
+        def changed() -> None:
+            self._noted.put(endpoint)
+            self.wake()
 
-    def deliveries(self) -> Iterator[Delivery | Endpoint]:
-        """Yield windows to write, each endpoint's in order; an endpoint alone has something for ledger or STATE.
+        return changed
+
+    def noted(self) -> Iterator[Endpoint]:
+        """Yield the endpoints with new notes for STATE, each time once."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                yield self._noted.get_nowait()
+
+    def steps(self, due_in: Callable[[], float | None] = lambda: None) -> Iterator[Step]:
+        """Yield what is to be written, each endpoint's windows in order.
+
+        `due_in` tells in how many seconds STATE is to be written where nothing arrives; None: it need not be.
 
         Raises:
             Stopped: The run is ending.
         """
         try:
-            yield from self._endpoints  # what planning found: gaps
-            while True:
-                if self._clock.stopped:
-                    raise Stopped
-                self._submit()
-                delivered = False
-                for endpoint in self._endpoints:
-                    while (slot := endpoint.ready()) is not None:
-                        yield self._deliver(endpoint, slot)
-                        delivered = True
-                        self._submit()
-                if delivered:
-                    continue
-                if not any(endpoint.in_flight for endpoint in self._endpoints if not endpoint.ended):
-                    return
-                yield from self._arrive()
+            for endpoint in self._endpoints:
+                if endpoint.ledger.rows:  # gaps, found when the run was planned
+                    yield EndpointChanged(endpoint)
+                self._submit(endpoint)
+            while self._in_flight:
+                yield from self._next(due_in)
         finally:
             for endpoint in self._endpoints:
                 endpoint.end()
@@ -114,25 +143,41 @@ class Engine:
             self._over = True
             self._discard()
 
-    def _submit(self) -> None:
-        """Keep the workers busy, giving each endpoint its turn."""
-        submitted = True
-        while submitted:
-            submitted = False
-            for endpoint in self._endpoints:
-                limit = endpoint.stream.windows_in_flight()
-                slot = endpoint.next_to_submit(limit) if endpoint.in_flight < limit else None
-                if slot is not None:
-                    slot.submitted = submitted = True
-                    endpoint.in_flight += 1
-                    self._pool.submit(lambda endpoint=endpoint, slot=slot: self._read(endpoint, slot))  # type: ignore[misc]
+    def _next(self, due_in: Callable[[], float | None]) -> Iterator[Step]:
+        try:
+            arrival = self._arrivals.get_nowait()
+        except queue.Empty:
+            try:
+                arrival = self._arrivals.get(timeout=due_in())
+            except queue.Empty:
+                yield CheckpointDue()
+                return
+        if self._clock.stopped:
+            _close(arrival)
+            raise Stopped
+        if arrival is None:
+            yield from map(EndpointChanged, self.noted())
+            return
+        endpoint, slot, result = arrival.endpoint, arrival.slot, arrival.result
+        endpoint.slots.in_flight -= 1
+        if endpoint.ended:
+            _close(arrival)
+            return
+        self._in_flight -= 1
+        endpoint.slots.settle(slot, result)
+        while (ready := endpoint.ready()) is not None:
+            yield self._step(endpoint, ready)
+            self._submit(endpoint)
+        self._submit(endpoint)
+
+    def _submit(self, endpoint: Endpoint) -> None:
+        """Keep the workers busy."""
+        while (slot := endpoint.submit_next()) is not None:
+            self._in_flight += 1
+            self._pool.submit(lambda slot=slot: self._read(endpoint, slot))  # type: ignore[misc]
 
     def _read(self, endpoint: Endpoint, slot: Slot) -> None:
-        try:
-            result: Outcome | Split | Exception = endpoint.stream.read(slot.reading)
-        except Exception as error:  # noqa: BLE001 - isolation: whatever happened is this endpoint's failure
-            result = error
-        self._arrivals.put((endpoint, slot, result))
+        self._arrivals.put(_Arrival(endpoint, slot, endpoint.read(slot.reading)))
         if self._over:
             self._discard()
 
@@ -140,37 +185,22 @@ class Engine:
         """Free what came too late to be written."""
         with contextlib.suppress(queue.Empty):
             while True:
-                arrival = self._arrivals.get_nowait()
-                if arrival is not None and isinstance(arrival[2], Outcome) and arrival[2].close:
-                    arrival[2].close()
+                _close(self._arrivals.get_nowait())
 
-    def _arrive(self) -> Iterator[Endpoint]:
-        arrival = self._arrivals.get()
-        if arrival is None:
-            return
-        endpoint, slot, result = arrival
-        if slot is None or result is None:
-            yield endpoint
-        elif endpoint.ended:
-            endpoint.in_flight -= 1
-            if isinstance(result, Outcome) and result.close:
-                result.close()
+    def _step(self, endpoint: Endpoint, slot: Slot) -> Step:
+        done = slot.result
+        if isinstance(done, Done) and done.finished is not None:
+            if done.outcome.status == "truncated":
+                _logger.warning("%s, %s: truncated: %s", endpoint, slot.reading, done.outcome.reason)
+            return WindowRead(endpoint, slot.reading, done)
+        if isinstance(done, Done):
+            _logger.warning("%s, %s: %s; a later run takes it up", endpoint, slot.reading, done.outcome.reason)
+            endpoint.note(slot.reading, done.outcome)
         else:
-            endpoint.settle(slot, result)
-
-    def _deliver(self, endpoint: Endpoint, slot: Slot) -> Delivery | Endpoint:
-        result = slot.result
-        if isinstance(result, Outcome) and result.status in {"complete", "truncated"}:
-            if result.status == "truncated":
-                _logger.warning("%s, %s: truncated: %s", endpoint, slot.reading, result.reason)
-            return Delivery(endpoint, slot.reading, result)
-        if isinstance(result, Outcome):
-            _logger.warning("%s, %s: %s; a later run takes it up", endpoint, slot.reading, result.reason)
-            endpoint.note(slot.reading, result)
-        else:
-            self._fail(endpoint, slot, result if isinstance(result, Exception) else ReadError("nothing was read"))
+            self._fail(endpoint, slot, done or ReadError("nothing was read"))
+        self._in_flight -= endpoint.slots.in_flight
         endpoint.end()
-        return endpoint
+        return EndpointChanged(endpoint)
 
     def _fail(self, endpoint: Endpoint, slot: Slot, error: Exception) -> None:
         if not isinstance(error, ReadError):
@@ -181,3 +211,9 @@ class Engine:
         reason = endpoint.stream.account.client.redact(str(error))
         endpoint.note(slot.reading, Outcome(status="failed", reason=reason))
         self.failures.append(Failure(endpoint, slot.reading, error))
+
+
+def _close(arrival: _Arrival | None) -> None:
+    """Free what nobody will write."""
+    if arrival is not None and not isinstance(arrival.result, Exception):
+        arrival.result.close()

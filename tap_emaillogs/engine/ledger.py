@@ -12,7 +12,7 @@ from tap_emaillogs.streams.base import SCHEMAS
 from tap_emaillogs.streams.records import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context
@@ -43,43 +43,68 @@ class SyncWindows(Stream):
         """No signpost: bookmarks are window ends."""
 
 
-def ledger_row(  # noqa: PLR0913 - a row has this many columns
-    *,
-    endpoint: tuple[str, str, str],
-    window: Window,
-    status: Status,
-    read_at: datetime,
-    records: int | None = None,
-    requests: int | None = None,
-    reported_total: int | None = None,
-    splits: int | None = None,
-    gap_reason: str | None = None,
-    filters: dict[str, Any] | None = None,
-    identity: Window | None = None,
-) -> Record:
-    """Build a row; `endpoint` is (provider, account, stream).
+class EndpointLedger:
+    """The rows of one endpoint in one run.
 
-    `identity` is the window of an earlier row that this one takes the place of.
+    Args:
+        endpoint: (provider, account, stream).
+        filters: Those in force; "complete" means complete under them.
+        now: Returns the current time.
     """
-    provider, account, stream = endpoint
-    start, end = millis(window.start), millis(window.end)
-    # The end of a gap moves with the vendor's history: its id must not.
-    edges = (start, "" if status == "unavailable" else end)
-    if identity is not None:
-        edges = (millis(identity.start), millis(identity.end))
-    return {
-        "window_id": digest(*(part.encode() for part in (provider, account, stream, *edges))),
-        "provider": provider,
-        "account": account,
-        "stream": stream,
-        "window_start": start,
-        "window_end": end,
-        "status": status,
-        "records": records,
-        "requests": requests,
-        "reported_total": reported_total,
-        "splits": splits,
-        "gap_reason": gap_reason,
-        "filter": json.dumps(filters, sort_keys=True) if filters else None,
-        "read_at": millis(read_at),
-    }
+
+    def __init__(
+        self, endpoint: tuple[str, str, str], filters: Mapping[str, Any] | None, now: Callable[[], datetime]
+    ) -> None:
+        self._endpoint, self._now = endpoint, now
+        self._filter = json.dumps(filters, sort_keys=True) if filters else None
+        self.rows: list[Record] = []
+        """Those that wait to be written."""
+        self.gaps = 0
+        """How many windows are missing at the vendor, in all or in part."""
+
+    def add(self, window: Window, status: Status, identity: Window | None = None, **values: Any) -> Record:
+        """Add a row; `identity` is the window of an earlier row that this one takes the place of.
+
+        Further `values`: records, requests, reported_total, splits, gap_reason.
+        """
+        start, end = millis(window.start), millis(window.end)
+        # The end of a gap moves with the vendor's history: its id must not.
+        edges = (start, "" if status == "unavailable" else end)
+        if identity is not None:
+            edges = (millis(identity.start), millis(identity.end))
+        provider, account, stream = self._endpoint
+        row = {
+            "window_id": digest(*(part.encode() for part in (*self._endpoint, *edges))),
+            "provider": provider,
+            "account": account,
+            "stream": stream,
+            "window_start": start,
+            "window_end": end,
+            "status": status,
+            "records": None,
+            "requests": None,
+            "reported_total": None,
+            "splits": None,
+            "gap_reason": None,
+            **values,
+            "filter": self._filter,
+            "read_at": millis(self._now()),
+        }
+        self.rows.append(row)
+        self.gaps += status in {"truncated", "unavailable"}
+        return row
+
+    def add_gap(self, window: Window, reason: str, identity: Window | None = None) -> Record | None:
+        """Add a row for what cannot be read any more; None: it has one already."""
+        known = {row["window_id"] for row in self.rows}
+        row = self.add(window, "unavailable", identity, gap_reason=reason)
+        if row["window_id"] not in known:
+            return row
+        self.rows.pop()
+        self.gaps -= 1
+        return None
+
+    def take(self) -> list[Record]:
+        """Hand out the rows that wait."""
+        rows, self.rows = self.rows, []
+        return rows

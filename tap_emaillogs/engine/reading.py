@@ -27,7 +27,7 @@ class Memory:
     `notes` go into STATE (JSON only); call `saved` after changing them. Workers may do both, and wait for the STATE.
     """
 
-    def __init__(self, notes: Mapping[str, Any], on_change: Callable[[], None]) -> None:
+    def __init__(self, notes: Mapping[str, Any], on_change: Callable[[], None] = lambda: None) -> None:
         self.density = Density()
         self.cut_is_proven: bool | None = None
         """Whether this vendor was seen to cut a full answer at its end; None: not tried yet."""
@@ -38,7 +38,8 @@ class Memory:
         self.lock = threading.RLock()
         self.notes = copy.deepcopy(dict(notes))
         """To be read and changed with `lock` held."""
-        self._on_change = on_change
+        self.on_change = on_change
+        """Called when the notes are to be written; set by whoever writes them."""
         self._waiting: list[threading.Event] = []
         self.closed = False
         """Whether the run is over: no further STATE will hold the notes."""
@@ -61,13 +62,8 @@ class Memory:
                 written.set()
             else:
                 self._waiting.append(written)
-        self._on_change()
+        self.on_change()
         return written
-
-    @property
-    def unsaved(self) -> bool:
-        """Whether the notes hold something that STATE does not."""
-        return bool(self._waiting)
 
     def snapshot(self) -> tuple[dict[str, Any], list[threading.Event]]:
         """Return a copy of the notes, and the events to set once it is written."""

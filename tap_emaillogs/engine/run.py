@@ -1,28 +1,33 @@
-"""One run over all selected streams: reads through the engine, writes messages, keeps STATE, reports failures."""
+"""One run over all selected streams: reads through the engine, writes lines, keeps STATE, reports failures."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.engine.engine import Delivery, Engine
+import msgspec
+
+from tap_emaillogs.engine.checkpoint import Checkpoints
+from tap_emaillogs.engine.engine import CheckpointDue, EndpointChanged, Engine, WindowRead
 from tap_emaillogs.http.clock import Stopped
-from tap_emaillogs.streams.output import Emitter
+from tap_emaillogs.streams.output import BatchFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
-    from singer_sdk import Stream
+    from singer_sdk.metrics import Counter
 
     from tap_emaillogs.engine.endpoint import Endpoint
     from tap_emaillogs.http.clock import Clock
     from tap_emaillogs.privacy.plan import Privacy
-    from tap_emaillogs.streams.output import LineWriter
+    from tap_emaillogs.streams.output import LineWriter, RecordLines
+    from tap_emaillogs.streams.records import Record
 
 _logger = logging.getLogger("tap-emaillogs")
-_STOP_CHECK = 512
-"""So many records are written between two looks at whether the run is ending."""
+_decode = msgspec.json.Decoder().decode
 
 
 class Run:
@@ -33,17 +38,22 @@ class Run:
         *,
         endpoints: Sequence[Endpoint],
         engine: Engine,
-        streams: Mapping[str, Stream],
+        outputs: Mapping[str, RecordLines],
         writer: LineWriter,
-        write_state: Callable[[], None],
+        state: Mapping[str, Any],
         privacy: Privacy,
         clock: Clock,
         ledger: str,
     ) -> None:
         self._endpoints, self._engine, self._clock = endpoints, engine, clock
-        self._private, self._hides, self._write_state = privacy.apply, privacy.hides, write_state
-        self._ledger = ledger
-        self._emitters = {name: Emitter(stream, writer, clock.now()) for name, stream in streams.items()}
+        self._writer, self._privacy = writer, privacy
+        self._checkpoints = Checkpoints(writer, state, self._write_ledger)
+        self._rows: list[Record] = []
+        self._outputs, self._ledger = outputs, ledger
+        self._streams = {name: output.stream for name, output in outputs.items()}
+        batches = {name: stream.get_batch_config(stream.config) for name, stream in self._streams.items()}
+        self._batches = {name: BatchFiles(self._streams[name], config) for name, config in batches.items() if config}
+        self._counters: dict[str, Counter] = {}
 
     def execute(self) -> None:
         """Read and write everything.
@@ -54,76 +64,72 @@ class Run:
         for endpoint in self._endpoints:
             for warning in endpoint.warnings:
                 _logger.warning("%s: %s", endpoint, warning)
-        try:
-            for item in self._engine.deliveries():
-                if isinstance(item, Delivery):
-                    self._write(item)
-                else:
-                    self._finish(item)
-        finally:
-            for endpoint in self._endpoints:  # what workers noted last
-                endpoint.keep_notes()
-        self._write_state()
-
-    def _write(self, delivery: Delivery) -> None:
-        endpoint = delivery.endpoint
-        emitters = [self._emitters[consumer.stream.name] for consumer in endpoint.consumers]
-        lines = None if self._hides or not emitters[0].plain else endpoint.untouched(delivery.outcome)
-        try:
-            if lines is not None:
-                self._write_lines(lines, emitters[0])
-                delivery.count = len(lines)
-            else:
-                self._write_records(delivery, emitters)
-            for emitter in emitters:
-                emitter.end_window()
-            delivery.commit()
-            self._finish(endpoint)
-            delivery.written()
-        finally:
-            delivery.close()
-
-    def _write_lines(self, lines: Sequence[bytes], emitter: Emitter) -> None:
-        for start in range(0, len(lines), _STOP_CHECK):
-            emitter.write_encoded(lines[start : start + _STOP_CHECK])
-            self._look_up()
-
-    def _write_records(self, delivery: Delivery, emitters: Sequence[Emitter]) -> None:
-        endpoint = delivery.endpoint
-        names = [consumer.stream.name for consumer in endpoint.consumers]
         with ExitStack() as stack:
-            derives = [stack.enter_context(consumer.deriving()) for consumer in endpoint.consumers]
-            for record in delivery.records():
-                # All are derived before any is written: writing may take fields out of the record.
-                derived = [list(derive(record)) for derive in derives]
-                source = (endpoint.stream.name, record)
-                for records, emitter, name in zip(derived, emitters, names, strict=True):
-                    emitter.write_all(self._private(name, item, source) for item in records)
-                if not delivery.count % _STOP_CHECK:
-                    self._look_up()
+            self._counters = {
+                name: stack.enter_context(stream.get_record_counter()) for name, stream in self._streams.items()
+            }
+            for stream in self._streams.values():
+                stack.enter_context(stream.get_sync_timer())
+            try:
+                for step in self._engine.steps(self._checkpoints.due_in):
+                    if isinstance(step, CheckpointDue):
+                        self._checkpoints.write()
+                    elif isinstance(step, WindowRead):
+                        self._write(step)
+                    else:
+                        self._finish(step.endpoint)
+            finally:
+                for endpoint in self._endpoints:  # what workers noted last
+                    endpoint.keep_notes()
+        self._checkpoints.write()
+
+    def write_state(self) -> None:
+        """Write STATE as it stands."""
+        self._checkpoints.write()
+
+    def _write(self, step: WindowRead) -> None:
+        names = [consumer.stream.name for consumer in step.endpoint.consumers]
+        try:
+            for consumer, lines, count in step.blocks():
+                self._emit(names[consumer], lines, count)
+                self._look_up()
+            self._end_window(names)
+            step.commit()
+            self._finish(step.endpoint, step)
+        finally:
+            step.close()
+
+    def _emit(self, name: str, lines: bytes, count: int) -> None:
+        self._counters[name].increment(count)
+        if name in self._batches:
+            self._batches[name].add(lines)
+        else:
+            self._writer.write_lines(lines)
+
+    def _end_window(self, names: Iterable[str]) -> None:
+        for name in self._batches.keys() & names:
+            self._batches[name].end_window()
 
     def _look_up(self) -> None:
         """See, in the middle of a window, whether the run is ending or a worker has something for STATE."""
         if self._clock.stopped:
             raise Stopped
-        noted = [endpoint for endpoint in self._endpoints if endpoint.memory.unsaved]
-        for endpoint in noted:
+        for endpoint in self._engine.noted():
             endpoint.keep_notes()
-        if noted:
-            self._write_state()
-        for endpoint in noted:
-            endpoint.notes_written()
+            self._checkpoints.note(endpoint)
 
-    def _finish(self, endpoint: Endpoint) -> None:
-        """Write ledger rows, then STATE."""
+    def _finish(self, endpoint: Endpoint, step: WindowRead | None = None) -> None:
+        """Have ledger rows and STATE written where that is due."""
         endpoint.keep_notes()
-        rows = endpoint.take_rows()
-        emitter = self._emitters.get(self._ledger)
-        if emitter is not None:
-            emitter.write_all(self._private(self._ledger, row) for row in rows)  # filters may name a recipient
-            emitter.end_window()
-        self._write_state()
-        endpoint.notes_written()
+        self._rows.extend(endpoint.ledger.take())
+        self._checkpoints.note(endpoint, step.written if step else None)
+
+    def _write_ledger(self) -> None:
+        # Filters may name a recipient.
+        rows, self._rows = [self._privacy.apply(self._ledger, row) for row in self._rows], []
+        if self._ledger in self._outputs and rows:
+            self._emit(self._ledger, *self._outputs[self._ledger].of_records(rows))
+            self._end_window([self._ledger])
 
     def report(self) -> int:
         """Say in one line each what failed; return how many failures there were."""
@@ -138,4 +144,24 @@ class Run:
 
     def gaps(self) -> int:
         """Return how many gaps and truncated windows this run met."""
-        return sum(endpoint.gaps for endpoint in self._endpoints)
+        return sum(endpoint.ledger.gaps for endpoint in self._endpoints)
+
+
+def records_of(endpoints: Sequence[Endpoint], clock: Clock) -> Iterator[Record]:
+    """Yield the records of endpoints that feed one stream, whose output makes plain lines of them.
+
+    Raises:
+        ReadError: An endpoint failed.
+    """
+    engine = Engine(endpoints, clock)
+    for step in engine.steps():
+        if isinstance(step, WindowRead):
+            with contextlib.closing(step):
+                for block in step.blocks():
+                    yield from map(_decode, block.lines.splitlines())
+                step.commit()
+        elif isinstance(step, EndpointChanged):
+            step.endpoint.keep_notes()
+            step.endpoint.notes_written()
+    for failure in engine.failures:
+        raise failure.error

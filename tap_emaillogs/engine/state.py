@@ -83,14 +83,44 @@ def _progress(partition: Mapping[str, Any]) -> Progress:
     )
 
 
-class Bookmark:
-    """The progress of one consumer of an endpoint, kept in the tap's STATE."""
+class Partitions:
+    """The partitions of a stream in STATE, found by their context without looking at all of them each time."""
 
-    def __init__(self, stream: Stream, context: dict[str, str]) -> None:
-        self._stream, self._context = stream, context
-        known = stream.state_manager.get_state_partitions() or []
-        found = next((part for part in known if part["context"] == context), {})
-        self.progress = _progress(found)
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._known = {_frozen(part["context"]): part for part in stream.state_manager.get_state_partitions() or ()}
+
+    def find(self, context: Mapping[str, str]) -> dict[str, Any]:
+        """Return what STATE holds of a context; empty: nothing."""
+        return self._known.get(_frozen(context), {})
+
+    def of(self, context: Mapping[str, str]) -> dict[str, Any]:
+        """Return the partition of a context, to be changed; made where there is none."""
+        found = self._known.get(_frozen(context))
+        if found is None:
+            found = self._known[_frozen(context)] = {"context": dict(context)}
+            self._stream.stream_state.setdefault("partitions", []).append(found)
+        return found
+
+    def drop(self, context: Mapping[str, str]) -> None:
+        """Take the partition of a context out of STATE."""
+        self._stream.stream_state["partitions"].remove(self._known.pop(_frozen(context)))
+
+
+def _frozen(context: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(context.items()))
+
+
+class Bookmark:
+    """The progress of one consumer of an endpoint, kept in the tap's STATE.
+
+    A stream that the catalog wants read whole (`FULL_TABLE`) begins anew in each run, and leaves no bookmark.
+    """
+
+    def __init__(self, stream: Stream, partitions: Partitions, context: dict[str, str]) -> None:
+        self._stream, self._partitions, self._context = stream, partitions, context
+        self._kept = stream.replication_method != "FULL_TABLE"
+        self.progress = _progress(partitions.find(context) if self._kept else {})
 
     def advance(self, window: Window, policy: Policy, now: datetime) -> None:
         """Move over a window whose records are out, and write that into STATE."""
@@ -99,9 +129,9 @@ class Bookmark:
 
     def save(self) -> None:
         """Write the progress into STATE."""
-        if self.progress.bookmark is None:
+        if self.progress.bookmark is None or not self._kept:
             return
-        partition = self._stream.get_context_state(self._context)
+        partition = self._partitions.of(self._context)
         partition["replication_key"] = self._stream.replication_key
         partition[BOOKMARK] = timestamps.millis(self.progress.bookmark)
         if self.progress.marks:
@@ -150,10 +180,9 @@ def _edges(window: Window) -> dict[str, str]:
 class EndpointState:
     """What STATE holds of an endpoint itself, whichever streams it feeds: under `sync_windows`."""
 
-    def __init__(self, ledger: Stream, context: dict[str, str]) -> None:
-        self._ledger, self._context = ledger, context
-        known = ledger.state_manager.get_state_partitions() or []
-        found = next((part for part in known if part["context"] == context), {})
+    def __init__(self, partitions: Partitions, context: dict[str, str]) -> None:
+        self._partitions, self._context = partitions, context
+        found = partitions.find(context)
         self.incomplete = [Incomplete.load(entry) for entry in found.get(_INCOMPLETE, [])]
         self.notes: dict[str, Any] = dict(found.get(NOTES, {}))
         self.pace = Pace.load(found.get(_RUNS, {}))
@@ -224,12 +253,16 @@ class EndpointState:
 
     def save(self) -> None:
         """Write it into STATE; an endpoint with nothing to remember leaves no trace."""
-        partition = self._ledger.get_context_state(self._context)
-        partition[_INCOMPLETE] = [entry.dump() for entry in self.incomplete]
-        partition[NOTES] = self.notes
-        partition[_RUNS] = self.pace.dump()
-        for key in (_INCOMPLETE, NOTES, _RUNS):
-            if not partition[key]:
-                del partition[key]
-        if set(partition) == {"context"}:
-            self._ledger.stream_state["partitions"].remove(partition)
+        held = {
+            _INCOMPLETE: [entry.dump() for entry in self.incomplete],
+            NOTES: self.notes,
+            _RUNS: self.pace.dump(),
+        }
+        if any(held.values()):
+            partition = self._partitions.of(self._context)
+            for key, value in held.items():
+                partition.pop(key, None)
+                if value:
+                    partition[key] = value
+        elif self._partitions.find(self._context):
+            self._partitions.drop(self._context)

@@ -407,11 +407,9 @@ class LogStream(RESTStream[Any]):
         """Say what a record tells that makes no event; override where that depends on settings."""
         return self.account.provider.remark(self.name, record)
 
-    def at_edge(self, record: Record, window: Window) -> bool:
-        """Whether the record lies where the next window might show it again."""
-        if self.exact_bounds:
-            return False
-        return any(abs(moment - window.end) <= self.unit for moment in _moments(record, self.time_columns))
+    def moments_of(self, record: Record) -> Iterable[tuple[datetime, timedelta]]:
+        """Yield the times by which the vendor may have placed a record, each with how far off it may be."""
+        return ((moment, self.unit) for moment in _moments(record, self.time_columns))
 
 
 def _moments(row: Mapping[str, Any], columns: Iterable[str]) -> Iterator[datetime]:

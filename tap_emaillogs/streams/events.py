@@ -55,8 +55,10 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.provider import Provider
     from tap_emaillogs.streams.records import Record
 
-    Deriving = Callable[[], AbstractContextManager[Callable[[Record], Iterable[Record]]]]
-    """Opens a window; inside of it, makes records of a record."""
+    Derive = Callable[[Record], Iterable[Record]]
+    """Makes records of a record."""
+    Deriving = Callable[[], AbstractContextManager[Derive]]
+    """Opens a window, inside of which records are derived."""
 
 EventType = Literal[
     "queued",

@@ -251,6 +251,15 @@ class Packed:
             ]
         )
 
+    def chunks(self, size: int) -> Iterator[list[bytes]]:
+        """Hand the records out, encoded, at most `size` at once; those handed out are gone."""
+        left = list(reversed(self.lines))
+        self.lines = ()
+        while left:
+            chunk = left[-size:]
+            del left[-size:]
+            yield chunk[::-1]
+
     def __len__(self) -> int:
         return len(self.lines)
 

@@ -130,8 +130,3 @@ def belongs(dates: Dates, window: Window) -> bool:
 def _in_margin(moment: datetime, window: Window) -> bool:
     before = window.start - timestamps.MILLISECOND <= moment < window.start
     return before or window.end <= moment < window.end + timestamps.MILLISECOND
-
-
-def near_end(dates: Dates, window: Window) -> bool:
-    """Whether the next window may show the row once more."""
-    return any(abs(moment.at - window.end) <= moment.grain for moment in dates.all())

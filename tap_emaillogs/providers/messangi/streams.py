@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.providers.messangi import mapping, windows
-from tap_emaillogs.providers.messangi.moments import dates_of, near_end
+from tap_emaillogs.providers.messangi.moments import dates_of
 from tap_emaillogs.providers.messangi.rows import OWN_DATES, REFERENCES, MailKey, dates_in, mail_key
 from tap_emaillogs.streams.records import json_text
 from tap_emaillogs.streams.undocumented import UndocumentedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime, timedelta
 
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.streams.records import Record
 
 
@@ -61,9 +61,9 @@ class MessageRows(UndocumentedStream):
         status = dates_of(row, self.zone).status
         return None if status is None else status.at.isoformat(timespec="microseconds")
 
-    def at_edge(self, record: Record, window: Window) -> bool:
-        """Whether the next window may show the record once more."""
-        return near_end(dates_in(record), window)
+    def moments_of(self, record: Record) -> Iterable[tuple[datetime, timedelta]]:
+        """Yield the record's dates, each with how far the true time may lie from the one shown."""
+        return ((moment.at, moment.grain) for moment in dates_in(record).all())
 
     def events(self, record: Record) -> Iterable[Record]:
         """Derive events by the account's channel and by the columns that the setting `reference` names."""

@@ -1,0 +1,189 @@
+"""From the rows of a window to finished lines for everybody whom its endpoint feeds; done by the worker that read it.
+
+Events are derived, personal data is hidden, the user's selection and maps are applied, and the lines are spooled: what
+is left for the writer is to write them. Whatever goes wrong here is this endpoint's failure, and nobody else's.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from singer_sdk import Stream
+
+from tap_emaillogs.engine.spool import Block, Spool
+from tap_emaillogs.streams.records import Packed, digest, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from tap_emaillogs.engine.endpoint import Consumer
+    from tap_emaillogs.engine.reading import Outcome
+    from tap_emaillogs.engine.windows import Window
+    from tap_emaillogs.privacy.plan import Privacy
+    from tap_emaillogs.streams.base import LogStream
+    from tap_emaillogs.streams.events import Derive, Deriving
+    from tap_emaillogs.streams.records import Record
+
+_CHUNK = 512
+"""So many rows are finished at once, and written between two looks at whether the run is ending."""
+_decode_all = msgspec.json.Decoder(list[dict[str, Any]]).decode
+
+
+@dataclass
+class Finished:
+    """What is to be written of one window; to be closed."""
+
+    rows: int = 0
+    spool: Spool = field(default_factory=Spool)
+    at_start: list[tuple[str, list[Block]]] = field(default_factory=list)
+    """Rows at the window's start, which the window before may have shown: each by its digest, with its lines."""
+    at_end: set[str] = field(default_factory=set)
+    """Digests of the rows at its end, which the next window may show again."""
+
+    def blocks(self, shown: set[str]) -> Iterator[Block]:
+        """Yield all lines, without those of rows that were `shown` by the window before, and count the rows."""
+        for mark, blocks in self.at_start:
+            if mark not in shown:
+                self.rows += 1
+                yield from blocks
+        yield from self.spool
+
+    def close(self) -> None:
+        """Give memory and disk back."""
+        self.spool.close()
+
+
+class Finisher:
+    """Finishes the windows of one endpoint, one at a time."""
+
+    def __init__(
+        self,
+        stream: LogStream,
+        consumers: Sequence[Consumer],
+        privacy: Privacy,
+        check: Callable[[], None],
+    ) -> None:
+        self._stream, self._consumers, self._privacy, self._check = stream, consumers, privacy, check
+        self._lock = threading.Lock()
+        self._edges = bool(stream.time_columns) and not stream.exact_bounds
+        self._as_they_are = (
+            len(consumers) == 1
+            and consumers[0].deriving is as_it_is
+            and consumers[0].output.takes_lines
+            and not (privacy.hides or self._edges)
+        )
+
+    def finish(self, window: Window, outcome: Outcome) -> Finished:
+        """Finish the records of a window, which are gone after that.
+
+        Raises:
+            Abandoned: Nobody waits for the window any more.
+            Stopped: The run is ending.
+        """
+        finished = Finished()
+        try:
+            with self._lock, ExitStack() as stack:
+                derives = [stack.enter_context(consumer.deriving()) for consumer in self._consumers]
+                for lines, records in _chunks(outcome.records):
+                    self._check()
+                    if self._as_they_are and lines is not None:
+                        finished.rows += len(lines)
+                        finished.spool.add(Block(0, *self._consumers[0].output.of_lines(lines)))
+                    else:
+                        self._add(finished, window, records if lines is None else _decoded(lines), derives)
+        except BaseException:
+            finished.close()
+            raise
+        return finished
+
+    def _add(
+        self,
+        finished: Finished,
+        window: Window,
+        records: Sequence[Record],
+        derives: Sequence[Derive],
+    ) -> None:
+        usual: list[list[Record]] = [[] for _ in derives]
+        for record in records:
+            derived = self._derived(record, derives)
+            mark = self._mark(finished, window, record) if self._edges else None
+            if mark is None:
+                finished.rows += 1
+                for place, items in enumerate(derived):
+                    usual[place].extend(items)
+            else:
+                finished.at_start.append((mark, self._blocks(derived)))
+        for block in self._blocks(usual):
+            finished.spool.add(block)
+
+    def _derived(self, record: Record, derives: Sequence[Derive]) -> list[list[Record]]:
+        """Return what each consumer writes of a record, personal data hidden."""
+        # All are derived before anything is hidden or left out.
+        derived = [list(derive(record)) for derive in derives]
+        source = (self._stream.name, record)
+        return [
+            [self._privacy.apply(consumer.stream.name, item, source) for item in items]
+            for consumer, items in zip(self._consumers, derived, strict=True)
+        ]
+
+    def _blocks(self, derived: Sequence[list[Record]]) -> list[Block]:
+        return [
+            Block(place, *self._consumers[place].output.of_records(items))
+            for place, items in enumerate(derived)
+            if items
+        ]
+
+    def _mark(self, finished: Finished, window: Window, record: Record) -> str | None:
+        """Return a digest of a row where the window before may have shown it; note it where the next one may."""
+        moments = list(self._stream.moments_of(record))
+        at_start = any(abs(moment - window.start) <= inexact for moment, inexact in moments)
+        at_end = any(abs(moment - window.end) <= inexact for moment, inexact in moments)
+        mark = digest(encode(record)) if at_start or at_end else ""
+        if at_end:
+            finished.at_end.add(mark)
+        return mark if at_start else None
+
+
+@contextmanager
+def as_it_is() -> Iterator[Derive]:
+    """Make no other record of a record than itself: what a raw stream does in each window."""
+    yield lambda record: (record,)
+
+
+def processed_by(stream: LogStream) -> Deriving:
+    """Return what makes a raw stream's records: what its `post_process` makes of them, where a subclass has one."""
+    if type(stream).post_process is Stream.post_process:
+        return as_it_is
+
+    @contextmanager
+    def window() -> Iterator[Derive]:
+        def derive(record: Record) -> Iterable[Record]:
+            made = stream.post_process(dict(record), {"account": record["account"]})
+            return () if made is None else (made,)
+
+        yield derive
+
+    return window
+
+
+def _chunks(records: Iterable[Record]) -> Iterator[tuple[list[bytes] | None, list[Record]]]:
+    """Yield records in chunks, encoded where they are so already."""
+    if isinstance(records, Packed):
+        for lines in records.chunks(_CHUNK):
+            yield lines, []
+        return
+    chunk: list[Record] = []
+    for record in records:
+        chunk.append(record)
+        if len(chunk) >= _CHUNK:
+            yield None, chunk
+            chunk = []
+    yield None, chunk
+
+
+def _decoded(lines: Sequence[bytes]) -> list[Record]:
+    return _decode_all(b"[" + b",".join(lines) + b"]")
