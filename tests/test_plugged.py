@@ -1,64 +1,57 @@
-"""A vendor of the tests is plugged in, and the general tests run for it as for any other."""
+"""Vendors of the tests are plugged in, and every general test runs for them as for any other."""
 
 from __future__ import annotations
 
+import inspect
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
-from dummymail import PLUGGED
+import cappedmail
+import cursormail
+import test_completeness
+import test_concurrency
+import test_contract
+import test_events
+import test_faults
+import test_privacy
+import test_requests
+import test_resume
 from harness import NOW
 from sandbox.server import Sandbox
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.tap import TapEmailLogs
-from test_completeness import test_late_rows_are_found, test_rows_around_the_end_of_a_run_come_once
-from test_concurrency import test_max_concurrency_is_reached_and_kept
-from test_contract import (
-    test_a_second_run_costs_one_window_and_changes_nothing,
-    test_end_date_is_exclusive_and_start_date_inclusive,
-    test_keys_are_unique_and_every_other_property_is_nullable,
-    test_many_windows_have_the_same_sums_and_a_state_each,
-    test_two_accounts_inherit_what_they_leave_out,
-    two_accounts,
-    whole,
-)
-from test_events import test_an_endpoint_is_read_once_whatever_is_selected, test_counts_are_the_truth
-from test_faults import (
-    boxes,
-    peace,
-    test_paging_that_goes_astray_once_costs_no_row,
-    test_trouble_that_lasts_fails_clearly_and_the_next_run_has_all,
-)
-from test_privacy import test_the_sandboxs_people_are_gone
-from test_requests import test_a_quiet_account_costs_one_request_a_run_and_few_for_revisits
-from test_resume import test_a_signal_ends_with_a_last_state, test_every_state_is_covered_by_what_is_out
+from test_contract import two_accounts, whole
+from test_faults import boxes, peace
 
-__all__ = [
-    "PLUGGED",
-    "boxes",
-    "peace",
-    "test_a_quiet_account_costs_one_request_a_run_and_few_for_revisits",
-    "test_a_second_run_costs_one_window_and_changes_nothing",
-    "test_a_signal_ends_with_a_last_state",
-    "test_an_endpoint_is_read_once_whatever_is_selected",
-    "test_counts_are_the_truth",
-    "test_end_date_is_exclusive_and_start_date_inclusive",
-    "test_every_state_is_covered_by_what_is_out",
-    "test_keys_are_unique_and_every_other_property_is_nullable",
-    "test_late_rows_are_found",
-    "test_many_windows_have_the_same_sums_and_a_state_each",
-    "test_max_concurrency_is_reached_and_kept",
-    "test_paging_that_goes_astray_once_costs_no_row",
-    "test_rows_around_the_end_of_a_run_come_once",
-    "test_the_sandboxs_people_are_gone",
-    "test_trouble_that_lasts_fails_clearly_and_the_next_run_has_all",
-    "test_two_accounts_inherit_what_they_leave_out",
-    "two_accounts",
-    "whole",
-]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
 
+__all__ = ["PLUGGED", "boxes", "peace", "two_accounts", "whole"]
+
+PLUGGED = (cappedmail.PLUGGED, cursormail.PLUGGED)
 pytestmark = [pytest.mark.thorough, pytest.mark.usefixtures("peace")]
 
 
-def test_it_is_known_while_it_is_plugged_in() -> None:
-    assert PROVIDERS[-1] is PLUGGED.provider
-    assert PLUGGED.provider.name in TapEmailLogs.config_jsonschema["properties"]
-    assert Sandbox(now=NOW, vendors=["dummymail"]).vendors.keys() == {"dummymail"}
+def _general(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """Yield a module's general tests: those that take whichever vendor they are given."""
+    for name, test in inspect.getmembers(module, inspect.isfunction):
+        marks = getattr(test, "pytestmark", ())
+        tried = {name for mark in marks if mark.name == "parametrize" for name in str(mark.args[0]).split(",")}
+        if name.startswith("test_") and {"vendor", "vendors", "kind"} & {*inspect.signature(test).parameters} - tried:
+            yield name, test
+
+
+for _module in (
+    *(test_completeness, test_concurrency, test_contract, test_events),
+    *(test_faults, test_privacy, test_requests, test_resume),
+):
+    globals().update(_general(_module))
+
+
+def test_they_are_known_while_they_are_plugged_in() -> None:
+    assert PROVIDERS[-2:] == tuple(plug.provider for plug in PLUGGED)
+    for plug in PLUGGED:
+        assert plug.provider.name in TapEmailLogs.config_jsonschema["properties"]
+        assert Sandbox(now=NOW, vendors=[plug.player.name]).vendors.keys() == {plug.player.name}
