@@ -131,7 +131,7 @@ class Mails(Log[Mail]):
         super().__init__(account, world)
         self.end -= self.end % SECOND
         for at in self.times(account.size, 28 * DAY, self.end):
-            self.plan(at, lambda at=at: self._new(at))  # type: ignore[misc]
+            self.plan(at, lambda at=at: self._new(at))  # type: ignore[misc,arg-type]
         self.advance(self.end)
 
     def _new(self, at: int) -> Mail:
@@ -152,7 +152,7 @@ class Mails(Log[Mail]):
         return [self._new((at_ms // SECOND - i // 3) * SECOND) for i in range(count)]
 
     def live(self, life: Life, number: int) -> None:
-        raise NotImplementedError
+        self.plan(to_ms(life.at), lambda: self._new(to_ms(life.at)))  # type: ignore[arg-type]
 
 
 def _time(text: str) -> int:

@@ -15,7 +15,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import StreamSchema
 
 from plugging import Plug
-from sandbox.base import DAY, MINUTE, SECOND, Account, Life, Log, Refused, Request, Response, Vendor, World, from_ms
+from sandbox.base import (
+    DAY,
+    MINUTE,
+    SECOND,
+    Account,
+    Life,
+    Log,
+    Refused,
+    Request,
+    Response,
+    Vendor,
+    World,
+    from_ms,
+    to_ms,
+)
 from sandbox.base.checks import integer, text
 from sandbox.base.data import SENDERS, SUBJECTS, Person
 from sandbox.base.facts import Facts
@@ -96,7 +110,7 @@ class CursorMessages(LogStream):
     def get_new_paginator(self) -> ContinueTokenPaginator:
         return ContinueTokenPaginator()
 
-    def parse_page(self, data: Any, page: PageContext[Any]) -> Page:  # noqa: ARG002 - the base's signature
+    def parse_page(self, data: Any, page: PageContext[Any]) -> Page:
         if not isinstance(data, dict) or "nextCursor" not in data:
             raise Misunderstood("the answer holds no `nextCursor`")
         return Page(objects(data.get("messages"), "list `messages`"), token=data["nextCursor"])
@@ -138,8 +152,14 @@ class Cursormail(Provider):
 class Mail:
     def __init__(self, number: int, at: int, person: Person) -> None:
         self.number, self.at, self.person = number, at, person
-        self.status = "bounced" if number % 9 == 0 else "delivered"
-        self.opened = at + MINUTE if number % 4 == 1 else None
+        self.status = "accepted"
+        self.opened: int | None = None
+
+    def happen(self, what: str, at: int) -> None:
+        if what == "opened":
+            self.opened = at
+        else:
+            self.status = what
 
 
 class Mails(Log[Mail]):
@@ -147,12 +167,15 @@ class Mails(Log[Mail]):
         super().__init__(account, world)
         self.end -= self.end % SECOND
         for at in self.times(account.size, 28 * DAY, self.end):
-            self.plan(at, lambda at=at: self._new(at))  # type: ignore[misc]
+            self.plan(at, lambda at=at: self._new(at))  # type: ignore[misc,arg-type]
         self.advance(self.end)
 
     def _new(self, at: int) -> Mail:
         number = len(self._rows)
         mail = Mail(number, at, self.people[number % len(self.people)])
+        mail.happen("bounced" if number % 9 == 0 else "delivered", at)
+        if number % 4 == 1:
+            mail.happen("opened", at + MINUTE)
         self.add(mail)
         return mail
 
@@ -172,21 +195,24 @@ class Mails(Log[Mail]):
         }
 
     def events(self) -> Counter[str]:
-        opened = sum(one.opened is not None for one in self._rows)
-        return Counter(one.status for one in self._rows) + Counter(queued=len(self._rows), opened=opened)
+        found = Counter(one.status for one in self._rows if one.status != "accepted")
+        return found + Counter(queued=len(self._rows), opened=sum(one.opened is not None for one in self._rows))
 
     def appear(self, count: int, at_ms: int) -> list[Mail]:
         return [self._new((at_ms // SECOND - i // 3) * SECOND) for i in range(count)]
 
-    def mutate(self, count: int, at_ms: int, kind: str | None = None) -> list[Mail]:  # noqa: ARG002 - there is one kind
+    def mutate(self, count: int, at_ms: int, kind: str | None = None) -> list[Mail]:
         found = [one for one in self._rows if one.opened is None and one.at <= at_ms][-count:]
         for one in found:
-            one.opened = at_ms
+            one.happen("opened", at_ms)
         self.touch()
         return found
 
     def live(self, life: Life, number: int) -> None:
-        raise NotImplementedError
+        mail = Mail(number, to_ms(life.at), self.people[number % len(self.people)])
+        self.plan(mail.at, lambda: self.add(mail))
+        for at, what in life.moments():
+            self.plan(at, lambda at=at, what=what: mail.happen(what, at))  # type: ignore[misc]
 
 
 def _text(at_ms: int) -> str:
@@ -197,6 +223,7 @@ class Player(Vendor[Mails]):
     name = "cursormail"
     default_key = "cursor-key-0123456789"
     log_class = Mails
+    transitions: ClassVar[dict[str, tuple[str, ...]]] = {"": ("delivered", "bounced"), "delivered": ("opened",)}
     facts = Facts(
         stream="cursormail_messages",
         time="createdAt",
@@ -206,8 +233,10 @@ class Player(Vendor[Mails]):
         hours=50,
         column="emailSubject",
         recipients=("recipientAddress",),
+        named=("recipientAddress",),
         keys=("cursor-one-0123456789", "cursor-two-0123456789"),
         said=lambda words: {"errorMessage": words},
+        unfit={"windows": "it cannot be asked for a range of time: each run is one walk from the newest row on"},
     )
     parameters: ClassVar[dict[str, Any]] = {"limit": integer(1, 100), "cursor": text(500, 1)}
 

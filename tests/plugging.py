@@ -1,4 +1,4 @@
-"""Plugs in vendors that are defined in the tests: more of them in the tuple of providers and in the registry of players.
+"""Plugs in vendors that are defined in the tests: in the tuple of providers, and in the registry of players.
 
 A module with such a vendor says `PLUGGED = Plug(provider, player)`. A test module that says `PLUGGED = (one, other)`
 runs the general tests that it imports for these. As a program, this is the tap with those vendors:
