@@ -1,22 +1,11 @@
 """`email_events`: one vocabulary for all vendors, derived from records already read.
 
-How a vendor takes part (`providers/jetemail/mapping.py` is an example with all of it):
+`Provider.events(stream, record)` yields one `EventRow.event(…)` for each thing that happened
+(`providers/jetemail/mapping.py` is an example with all of it; the tables are explained in `meanings.py`):
 
-1. Its mapping is data: a `MappingTable` per field that tells what happened, one `Meaning` for each value that the
-   vendor documents. `why` goes into `docs/email_events.md`. Values are looked up without regard to case, and `_`, `-`
-   and blanks are the same, so `Soft bounce` and `soft_bounce` are one.
-
-       STATUSES = MappingTable("`status`", {
-           "Hard bounce": Meaning("bounced", "The receiving server refuses for good.", bounce_class="hard"),
-           "Process failed": Meaning("failed", "…", reject_reason="other"),
-       }, streams=("zeptomail_mail_logs",), at="the row's own date")
-
-2. The provider names its tables, `mappings = (STATUSES,)`: documentation, tests and warnings go by them.
-3. `Provider.events(stream, record)` yields one `EventRow.event(…)` for each thing that happened:
-
-       row = EventRow("zeptomail", stream, record, key=record["row_id"], message_id=record["message_id"],
-                      recipient=record["recipient"] or record["to"], sender=record["from"], subject=record["subject"])
-       yield row.event(STATUSES, record["status"], own={}, at=record["event_at"], reason=record["reason"])
+    row = EventRow("zeptomail", stream, record, key=record["row_id"], message_id=record["message_id"],
+                   recipient=record["recipient"] or record["to"], sender=record["from"], subject=record["subject"])
+    yield row.event(STATUSES, record["status"], own={}, at=record["event_at"], reason=record["reason"])
 
 `own` are the fields that tell the event from the row's others, under a name that tells its kind: `{"open": {…}}`;
 `{}` where the row is the event. They must be declared fields that stay the same when the row is read again. With
@@ -24,34 +13,33 @@ provider, account and `key` they make `event_id`; exact twins within a row are n
 per record. A key of several parts is a tuple, `key=(record["messageId"], record["to"])`; its first part becomes
 `provider_event_id`.
 
-`recipient` and `sender` may be `"Name" <a@b>`; the domain and the SMTP codes are found here. A value that no table
-has becomes `unknown`, stays verbatim in `provider_event`, and the stream warns of it once per run: yield it like any
-other. What the vendor does not say is left out, which makes it null.
+`recipient` and `sender` may be `"Name" <a@b>`; the domain and the SMTP codes are found here. What the vendor does not
+say is left out, which makes it null.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream, StreamSchema
 
 from tap_emaillogs.formats import addresses, smtp
+from tap_emaillogs.streams.meanings import MappingTable
 from tap_emaillogs.streams.records import canonical, digest, twin_key
 from tap_emaillogs.streams.schemas import SCHEMAS
 from tap_emaillogs.streams.twins import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
 
     from tap_emaillogs.streams.base import LogStream
+    from tap_emaillogs.streams.meanings import Meaning
     from tap_emaillogs.streams.provider import Provider
     from tap_emaillogs.streams.records import Record
 
@@ -59,81 +47,6 @@ if TYPE_CHECKING:
     """Makes records of a record."""
     Deriving = Callable[[], AbstractContextManager[Derive]]
     """Opens a window, inside of which records are derived."""
-
-EventType = Literal[
-    "queued",
-    "sent",
-    "delivered",
-    "deferred",
-    "bounced",
-    "rejected",
-    "failed",
-    "opened",
-    "clicked",
-    "complained",
-    "unsubscribed",
-    "subscribed",
-    "unknown",
-]
-BounceClass = Literal["hard", "soft", "undetermined"]
-RejectReason = Literal["invalid", "bounced", "timed_out", "blocked", "spam", "virus", "unsubscribed", "other"]
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a vendor's value becomes, and why."""
-
-    event_type: EventType
-    why: str
-    bounce_class: BounceClass | None = None
-    reject_reason: RejectReason | None = None
-
-    def __post_init__(self) -> None:
-        if (self.bounce_class is not None) != (self.event_type == "bounced"):
-            raise ValueError(f"{self.event_type} with bounce_class {self.bounce_class}")
-        if (self.reject_reason is not None) != (self.event_type in {"rejected", "failed"}):
-            raise ValueError(f"{self.event_type} with reject_reason {self.reject_reason}")
-
-
-UNKNOWN = Meaning("unknown", "No table of this vendor has the value.")
-
-
-class MappingTable:
-    """What each value of one field of a vendor becomes.
-
-    Args:
-        field: The field, in words for the documentation.
-        meanings: The vendor's values, in the order of its documentation.
-        streams: The streams that have the field.
-        at: Where `event_at` comes from, in words for the documentation.
-        cases: What has a meaning without a value of the field, in words for the documentation.
-    """
-
-    def __init__(
-        self,
-        field: str,
-        meanings: Mapping[str, Meaning],
-        *,
-        streams: Sequence[str],
-        at: str,
-        cases: Mapping[str, Meaning] | None = None,
-    ) -> None:
-        self.field, self.meanings, self.streams, self.at = field, dict(meanings), tuple(streams), at
-        self.cases = dict(cases or {})
-        self._folded = {_fold(value): meaning for value, meaning in meanings.items()}
-
-    def __contains__(self, value: object) -> bool:
-        return isinstance(value, str) and _fold(value) in self._folded
-
-    def __getitem__(self, value: str | None) -> Meaning:
-        """Return what a value becomes; `UNKNOWN` when the table does not have it."""
-        if value is None:
-            return UNKNOWN
-        return self.meanings.get(value) or self._folded.get(_fold(value), UNKNOWN)
-
-
-def _fold(value: str) -> str:
-    return re.sub(r"[\s_-]+", " ", value).strip().casefold()
 
 
 class EventRow:

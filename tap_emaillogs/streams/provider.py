@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.http.client import ApiClient, Auth
     from tap_emaillogs.streams.base import LogStream
-    from tap_emaillogs.streams.events import MappingTable
+    from tap_emaillogs.streams.meanings import MappingTable
     from tap_emaillogs.streams.records import Record
 
 

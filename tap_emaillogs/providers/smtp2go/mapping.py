@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.formats import addresses
-from tap_emaillogs.streams.events import EventRow, MappingTable, Meaning
+from tap_emaillogs.streams.events import EventRow
+from tap_emaillogs.streams.meanings import MappingTable, Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
