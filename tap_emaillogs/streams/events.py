@@ -21,13 +21,14 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream, StreamSchema
 
 from tap_emaillogs.formats import addresses, smtp
 from tap_emaillogs.streams.meanings import MappingTable
-from tap_emaillogs.streams.records import canonical, digest, twin_key
+from tap_emaillogs.streams.records import canonical, digest, encode, twin_key
 from tap_emaillogs.streams.schemas import SCHEMAS
 from tap_emaillogs.streams.twins import Counts
 
@@ -52,7 +53,19 @@ if TYPE_CHECKING:
 class EventRow:
     """Makes the events of one raw record: what they share, and a key for each."""
 
-    __slots__ = ("_base", "_identity", "_seen")
+    __slots__ = (
+        "_account",
+        "_campaign",
+        "_from",
+        "_identity",
+        "_key",
+        "_message_id",
+        "_provider",
+        "_seen",
+        "_stream",
+        "_subject",
+        "_to",
+    )
 
     def __init__(  # noqa: PLR0913 - columns, all by name
         self,
@@ -68,24 +81,11 @@ class EventRow:
         campaign: str | None = None,
     ) -> None:
         parts = key if isinstance(key, tuple) else (key,)
-        account = record["account"]
-        self._identity = canonical({"": [provider, account, *parts]}, ("",))
+        self._provider, self._account, self._stream = provider, record["account"], stream
+        self._key, self._message_id, self._campaign, self._subject = parts[0], message_id, campaign or None, subject
+        self._to, self._from = addresses.mailbox(recipient), addresses.mailbox(sender)
+        self._identity = _identity_start(provider, self._account) + encode(parts)[1:] + b"}"
         self._seen: dict[bytes, int] = {}
-        recipient, sender = addresses.bare(recipient), addresses.bare(sender)
-        self._base: Record = {
-            "event_id": "",
-            "provider": provider,
-            "account": account,
-            "stream": stream,
-            "provider_event_id": parts[0],
-            "message_id": message_id,
-            "recipient": recipient,
-            "recipient_domain": addresses.domain(recipient),
-            "sender": sender,
-            "sender_domain": addresses.domain(sender),
-            "campaign": campaign or None,
-            "subject": subject,
-        }
 
     def queued(
         self, why: Meaning, *, at: str | None, recipient: str | None = None, own: Mapping[str, Any] | None = None
@@ -133,9 +133,20 @@ class EventRow:
         content = self._identity + canonical(own, tuple(own)) if own else self._identity
         place = self._seen.get(content, 0)
         self._seen[content] = place + 1
-        event = {
-            **self._base,
+        to = addresses.mailbox(recipient) if recipient else self._to
+        return {
             "event_id": twin_key(content, place),
+            "provider": self._provider,
+            "account": self._account,
+            "stream": self._stream,
+            "provider_event_id": self._key,
+            "message_id": self._message_id,
+            "recipient": to.address,
+            "recipient_domain": to.domain,
+            "sender": self._from.address,
+            "sender_domain": self._from.domain,
+            "campaign": self._campaign,
+            "subject": self._subject,
             "event_type": meaning.event_type,
             "bounce_class": meaning.bounce_class,
             "reject_reason": meaning.reject_reason,
@@ -150,10 +161,12 @@ class EventRow:
             "country": country or None,
             "event_at": at,
         }
-        if recipient:
-            event["recipient"] = addresses.bare(recipient)
-            event["recipient_domain"] = addresses.domain(event["recipient"])
-        return event
+
+
+@lru_cache(maxsize=1 << 10)
+def _identity_start(provider: str, account: str) -> bytes:
+    """Return how the canonical form of every identity of an account begins, before the parts of the key."""
+    return canonical({"": [provider, account]}, ("",)).removesuffix(b"]}") + b","
 
 
 def _told_apart(event: Record, counts: Counts) -> bool:
