@@ -22,9 +22,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / part) for part in ("tests", ".")
 from harness import (  # noqa: E402 - the path comes first
     LEDGER,
     NOW,
-    SETTLE,
     STREAMS,
-    VENDORS,
     Run,
     Ticking,
     asked,
@@ -33,6 +31,7 @@ from harness import (  # noqa: E402 - the path comes first
     beginning,
     catalog,
     config_of,
+    facts,
     limit,
     restored,
     rows_of,
@@ -40,8 +39,8 @@ from harness import (  # noqa: E402 - the path comes first
 )
 from sandbox.server import Sandbox  # noqa: E402 - likewise
 
-PAGE = {"smtp2go": 1000, "jetemail": 100, "infobip": 1000}
-COLUMN = {"smtp2go": "date", "jetemail": "last_updated", "infobip": "sentAt"}
+MEASURED = ("smtp2go", "jetemail", "infobip")
+PAGE = {vendor: facts(vendor).most_rows for vendor in MEASURED}
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def repeated_runs(  # noqa: PLR0913 - settings, all by name
     minutes: float,
     seed: int = 7,
     size: int = 6000,
-    vendors: tuple[str, ...] = VENDORS,
+    vendors: tuple[str, ...] = MEASURED,
     late: int = 0,
 ) -> tuple[dict[str, Repeated], dict[str, dict[str, Any]], Sandbox]:
     """Run the tap again and again on live data; return the counts, the rows of all runs by key, and the sandbox.
@@ -177,7 +176,7 @@ def count(into: Repeated, one: Run, box: Sandbox, now: datetime) -> None:
     into.records += len(one.records[STREAMS[into.vendor]])
     if into.runs % 12 == 1:  # it changes slowly
         days = 2 if into.vendor == "infobip" else 3
-        start, end = now - timedelta(days=days), now - timedelta(minutes=SETTLE[into.vendor])
+        start, end = now - timedelta(days=days), now - facts(into.vendor).settle
         into.plain_once = max(1, -(-visible(box, into.vendor, start, end) // PAGE[into.vendor]))
     into.plain += into.plain_once
 
@@ -190,7 +189,7 @@ def visible(box: Sandbox, vendor: str, start: datetime, end: datetime) -> int:
         return sum(low <= event.at < high for event in log.rows)
     if vendor == "jetemail":
         return sum(low <= row.updated < high for row in log.rows)
-    return sum(low <= mail.at < high for mail in log.mails)
+    return sum(low <= mail.at < high for mail in log.rows)
 
 
 def lost(box: Sandbox, vendor: str, table: dict[str, Any], before: datetime) -> list[Any]:
@@ -207,7 +206,7 @@ def lost(box: Sandbox, vendor: str, table: dict[str, Any], before: datetime) -> 
     return [
         row
         for row in rows_of(box, vendor)
-        if row[COLUMN[vendor]] < before.isoformat() and str([row[name] for name in key]) not in have
+        if row[facts(vendor).time] < before.isoformat() and str([row[name] for name in key]) not in have
     ]
 
 
@@ -228,11 +227,11 @@ def main() -> None:
     found, tables, box = repeated_runs(days=given.days, minutes=given.minutes, seed=given.seed, late=5)
     print(f"\n{given.days:g} days of runs every {given.minutes:g} minutes ({time.perf_counter() - began:.0f} s)")
     print(f"{'vendor':<12}{'runs':>7}{'rows':>9}{'requests':>10}{'per run':>9}{'most':>6}{'plain':>9}{'lost':>6}")
-    for vendor, one in found.items():
+    for vendor, runs in found.items():
         gone = lost(box, vendor, tables[vendor], NOW + timedelta(days=given.days - 1))
         print(
-            f"{vendor:<12}{one.runs:>7}{one.rows:>9,}{one.requests:>10}{one.requests / one.runs:>9.2f}{one.most:>6}"
-            f"{one.plain:>9}{len(gone):>6}"
+            f"{vendor:<12}{runs.runs:>7}{runs.rows:>9,}{runs.requests:>10}{runs.requests / runs.runs:>9.2f}"
+            f"{runs.most:>6}{runs.plain:>9}{len(gone):>6}"
         )
     print("plain: what looking back three days (Infobip: two) at every run would cost, with full pages")
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from sandbox.base import World
-from sandbox.faults import Fault, Faults
+from sandbox.base.budgets import Budgets
+from sandbox.base.faults import BY_VENDOR, Fault, Faults
+from sandbox.base.web import Refused, Response, Server, phrase
+from sandbox.base.world import World
 from sandbox.vendors import VENDORS
-from sandbox.web import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sandbox.base import Life, Request, Response, Vendor
+    from sandbox.base import Life, Request, Vendor
 
 
 class Logged(NamedTuple):
@@ -73,11 +74,12 @@ class Sandbox:
         clock = self._system if now is None else now if callable(now) else self._fixed
         live = callable(now) if live is None else live
         self.world = World(seed, size, clock, options or {}, live, future, quiet)
-        names = {kind.name for kind in VENDORS}
-        chosen = names if vendors is None else set(vendors)
-        if unknown := (chosen | self.world.options.keys()) - names:
+        chosen = VENDORS.keys() if vendors is None else set(vendors)
+        if unknown := (chosen | self.world.options.keys()) - VENDORS.keys():
             raise ValueError(f"the sandbox does not know {', '.join(sorted(unknown))}")
-        self.vendors: dict[str, Vendor] = {kind.name: kind(self.world) for kind in VENDORS if kind.name in chosen}
+        self.vendors: dict[str, Vendor[Any]] = {
+            name: player(self.world) for name, player in VENDORS.items() if name in chosen
+        }
         self.faults = Faults()
         self.requests: list[Logged] = []
         self.budgets = Budgets(self.world.now if callable(now) else None) if enforce_budget else None
@@ -92,7 +94,7 @@ class Sandbox:
         return self.fixed
 
     def __enter__(self) -> Self:
-        self._server = Server(self, self._port)
+        self._server = Server(self.answer, self._port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True)
         self._thread.start()
         return self
@@ -147,6 +149,43 @@ class Sandbox:
             "vendors": vendors,
         }
 
+    def late(self, vendor: str, **arguments: Any) -> int:
+        """Let rows appear that carry an older time; see `Vendor.late`."""
+        return self.vendors[vendor].late(**arguments)
+
+    def live(self, vendor: str, lives: Iterable[Life], key: str | None = None) -> None:
+        """Plan the lives of further mails; see `Vendor.live`."""
+        self.vendors[vendor].live(lives, key)
+
+    def change(self, vendor: str, **arguments: Any) -> int:
+        """Let rows change; see `Vendor.change`."""
+        return self.vendors[vendor].change(**arguments)
+
+    # Answering.
+
+    def answer(self, request: Request) -> Response:
+        """Find whom a request is for, and what is answered: by the vendor, or in its place."""
+        _, name, rest = (*request.path.split("/", 2), "")[:3]
+        if name in ("_control", "truth"):
+            return self._control(request)
+        if name not in self.vendors:
+            return Response(404, {"error": f"no vendor {name!r} here"})
+        vendor, request.path = self.vendors[name], f"/{rest}"
+        key = vendor.key_of(request)
+        names = {key, vendor.accounts[key].label} if key in vendor.accounts else {key}
+        text = f"{request.raw_query}\n{request.body.decode(errors='replace')}"
+        fault = self.faults.take(name, request.path, {one for one in names if one is not None}, text)
+        if fault:
+            time.sleep(fault.seconds)
+            request.fault = fault if fault.kind in BY_VENDOR else None
+        answer = (fault and spoiled(fault, vendor, request)) or self._played(vendor, request)
+        if fault and fault.kind == "cut_json":
+            whole = answer.encoded()
+            answer = Response(answer.status, whole[: len(whole) // 2], answer.headers)
+        answer.cut = fault is not None and fault.kind == "cut"
+        self.log(name, request, answer.status, key, fault.kind if fault else None)
+        return answer
+
     def log(self, vendor: str, request: Request, status: int, key: str | None, fault: str | None) -> None:
         """Add to `requests`."""
         self.requests.append(
@@ -156,44 +195,76 @@ class Sandbox:
             )
         )
 
-    def late(self, vendor: str, **arguments: Any) -> int:
-        """Let rows appear that carry an older time; see `Vendor.late`."""
-        with self.vendors[vendor].lock:
-            return self.vendors[vendor].late(**arguments)
+    def _played(self, vendor: Vendor[Any], request: Request) -> Response:
+        if self.budgets and (refusal := self.budgets.refusal(vendor, request)):
+            return refusal
+        try:
+            if request.has("error_200"):
+                return Response(200, vendor.error_for(request, 500, "Internal error").body)
+            with vendor.lock:
+                return vendor.handle(request)
+        except Refused as refused:
+            return refused.response
 
-    def live(self, vendor: str, lives: Iterable[Life], key: str | None = None) -> None:
-        """Plan the lives of further mails; see `Vendor.live`."""
-        with self.vendors[vendor].lock:
-            self.vendors[vendor].live(lives, key)
+    def _control(self, request: Request) -> Response:
+        """Answer a request to the sandbox itself.
 
-    def change(self, vendor: str, **arguments: Any) -> int:
-        """Let rows change; see `Vendor.change`."""
-        with self.vendors[vendor].lock:
-            return self.vendors[vendor].change(**arguments)
+        All JSON: GET `/truth` (or `/_control/truth`), GET `/_control/requests`, GET, POST (one fault or a list) and
+        DELETE `/_control/faults`, POST `/_control/late` and `/_control/change` `{vendor, …}` (the arguments of the
+        vendor's methods), POST `/_control/clock` `{now}`.
+        """
+        pages: dict[tuple[str, str], Callable[[Any], Any]] = {
+            ("GET", "/truth"): lambda _: self.truth(),
+            ("GET", "/requests"): lambda _: [
+                {**one._asdict(), "body": one.body.decode(errors="replace")} for one in self.requests
+            ],
+            ("GET", "/faults"): lambda _: self.faults.listed(),
+            ("POST", "/faults"): lambda given: self._order(given if isinstance(given, list) else [given]),
+            ("DELETE", "/faults"): lambda _: self._order([], cancel=True),
+            ("POST", "/late"): lambda given: {"rows": self.late(**given)},
+            ("POST", "/change"): lambda given: {"rows": self.change(**given)},
+            ("POST", "/clock"): self._move,
+        }
+        page = pages.get((request.method, request.path.removeprefix("/_control")))
+        if page is None:
+            return Response(404, {"error": "no such control"})
+        try:
+            return Response(body=json.dumps(page(request.json() if request.body else {}), default=str).encode())
+        except (KeyError, TypeError, ValueError) as error:
+            return Response(400, {"error": repr(error)})
+
+    def _order(self, orders: list[dict[str, Any]], *, cancel: bool = False) -> list[dict[str, Any]]:
+        if cancel:
+            self.clear_faults()
+        for order in orders:
+            self.fault(**order)
+        return self.faults.listed()
+
+    def _move(self, given: dict[str, str]) -> dict[str, str]:
+        if self.fixed is None:
+            raise ValueError("the sandbox was not started with a fixed time")
+        self.fixed = datetime.fromisoformat(given["now"])
+        return {"now": self.fixed.isoformat()}
 
 
-class Budgets:
-    """Requests a minute per vendor and account, with each vendor's penalty."""
-
-    def __init__(self, now: Callable[[], datetime] | None) -> None:
-        self._now = now
-        self._served: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
-        self._blocked: dict[tuple[str, str], float] = {}
-        self._lock = threading.Lock()
-
-    def refusal(self, vendor: Vendor, request: Request) -> Response | None:
-        """Count a request; return the vendor's 429 when it is one too many."""
-        limit = vendor.limit_of(request)
-        if limit is None:
-            return None
-        who, now = (vendor.name, limit[0]), self._now().timestamp() if self._now else time.monotonic()
-        with self._lock:
-            served = self._served[who]
-            while served and served[0] <= now - 60:
-                served.popleft()
-            if self._blocked.get(who, 0) <= now:
-                if len(served) < limit[1]:
-                    served.append(now)
-                    return None
-                self._blocked[who] = now + vendor.penalty if vendor.penalty else served[0] + 60
-            return vendor.too_many(self._blocked[who] - now)
+def spoiled(fault: Fault, vendor: Vendor[Any], request: Request) -> Response | None:
+    """Return what is answered in the vendor's place, or None when the vendor is to answer."""
+    match fault.kind:
+        case "status":
+            answer = vendor.error_for(request, fault.status, phrase(fault.status))
+            after = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
+            body = answer.body if fault.body is None else fault.body
+            return Response(fault.status, body.encode() if isinstance(body, str) else body, after)
+        case "late":
+            vendor.late(fault.count, fault.minutes_ago)
+        case "change":
+            vendor.change(fault.count)
+        case "reset":
+            return Response(0)
+        case "html":
+            return Response(200, b"<!doctype html><title>Maintenance</title>", {"Content-Type": "text/html"})
+        case "garbage":
+            return Response(200, {"unexpected": True})
+        case "redirect":
+            return Response(302, b"", {"Location": fault.location})
+    return None

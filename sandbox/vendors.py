@@ -1,8 +1,8 @@
-"""The vendors that the sandbox plays: one line each."""
+"""The registry of the vendors that the sandbox plays; a test may put a player of its own in."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandbox.infobip import Infobip
 from sandbox.jetemail import JetEmail
@@ -13,10 +13,5 @@ from sandbox.zeptomail import ZeptoMail
 if TYPE_CHECKING:
     from sandbox.base import Vendor
 
-VENDORS: tuple[type[Vendor], ...] = (
-    Smtp2go,
-    JetEmail,
-    Infobip,
-    ZeptoMail,
-    Messangi,
-)
+_PLAYERS: tuple[type[Vendor[Any]], ...] = (Smtp2go, JetEmail, Infobip, ZeptoMail, Messangi)
+VENDORS: dict[str, type[Vendor[Any]]] = {player.name: player for player in _PLAYERS}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
-from harness import NOW, VENDORS, Ticking
+from harness import NOW, Ticking, options_of
+from plugging import plugged
 from sandbox.server import Sandbox
+from sandbox.vendors import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from sandbox.base.facts import Facts
 
 # A busy machine is slow, not wrong; and what is found must be found again.
 settings.register_profile("tests", deadline=None, derandomize=True, max_examples=60)
@@ -24,13 +29,52 @@ def clock() -> Ticking:
     return Ticking()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(words): vendors whose facts call one of these unfit take no part")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try a general test, one that takes a `vendor` (or a `kind`: variants too), with each that can take part.
+
+    Vendors are those that the sandbox plays, or that which the test's module plugs in: see `plugging.py`.
+    """
+    tried = {name for mark in metafunc.definition.iter_markers("parametrize") for name in str(mark.args[0]).split(",")}
+    for name in {"vendor", "kind"} & {*metafunc.fixturenames} - tried:
+        metafunc.parametrize(name, _fit(metafunc.definition, variants=name == "kind"))
+
+
+def _fit(test: pytest.Item | pytest.Function, *, variants: bool = False) -> list[str]:
+    """Return the vendors that can take part in a test, and their variants too."""
+    needs = {word for mark in test.iter_markers("needs") for word in mark.args}
+    plug = getattr(test.getparent(pytest.Module).obj, "PLUGGED", None)  # type: ignore[union-attr]
+    kinds: dict[str, Facts] = {}
+    for player in [plug.player] if plug else VENDORS.values():
+        kinds[player.name] = player.facts
+        kinds |= {player.name + more: own for more, own in player.facts.variants.items() if variants}
+    return [name for name, own in kinds.items() if needs.isdisjoint(own.unfit)]
+
+
+@pytest.fixture
+def vendors(request: pytest.FixtureRequest) -> list[str]:
+    """All vendors that can take part in a test, for one that tries them together."""
+    return _fit(request.node)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _plugged(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the tap and the sandbox know the vendor that a module plugs in."""
+    plug = getattr(request.module, "PLUGGED", None)
+    with plugged(plug) if plug else contextlib.nullcontext():
+        yield
+
+
 @pytest.fixture
 def play() -> Iterator[Callable[..., Sandbox]]:
-    """Start sandboxes with the given arguments; by default three vendors at `NOW`, with 300 rows each."""
+    """Start sandboxes with the given arguments; by default all vendors at `NOW`, with 300 rows each."""
     running: list[Sandbox] = []
 
-    def start(**arguments: object) -> Sandbox:
-        box = Sandbox(**{"size": 300, "now": NOW, "vendors": VENDORS, **arguments})  # type: ignore[arg-type]
+    def start(**arguments: Any) -> Sandbox:
+        box = Sandbox(**{"size": 300, "now": NOW, **arguments})
         running.append(box.__enter__())
         return box
 
@@ -41,12 +85,12 @@ def play() -> Iterator[Callable[..., Sandbox]]:
 
 @pytest.fixture
 def box(play: Callable[..., Sandbox]) -> Sandbox:
-    """A sandbox of three vendors at `NOW`, with 300 rows each, of this test alone."""
-    return play()
+    """A sandbox of all vendors at `NOW`, with 300 rows each, of this test alone."""
+    return play(options=options_of(*VENDORS))
 
 
 @pytest.fixture(scope="module")
 def shared_box() -> Iterator[Sandbox]:
     """Like `box`, for a whole module: only for tests that change nothing in it."""
-    with Sandbox(size=300, now=NOW, vendors=VENDORS) as running:
+    with Sandbox(size=300, now=NOW, options=options_of(*VENDORS)) as running:
         yield running

@@ -36,24 +36,44 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jsonschema import Draft7Validator
 
-from tap_emaillogs.engine.windows import Window, subtract, union
+from sandbox.vendors import VENDORS as PLAYERS
+from tap_emaillogs.engine.windows import subtract, union
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.clock import Clock, Stopped
+from tap_emaillogs.streams.window import Window
 from tap_emaillogs.tap import TapEmailLogs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from sandbox.base.facts import Facts
     from sandbox.server import Logged, Sandbox
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-VENDORS = ("smtp2go", "jetemail", "infobip")
-STREAMS = {"smtp2go": "smtp2go_activity", "jetemail": "jetemail_outbound_logs", "infobip": "infobip_email_logs"}
-LEDGER = "sync_windows"
-SETTLE = {"smtp2go": 5, "jetemail": 5, "infobip": 2}
-HISTORY_DAYS = {"smtp2go": 30, "jetemail": 30, "infobip": 2}
-"""What a first run without `start_date` goes back."""
+LEDGER, EVENTS = "sync_windows", "email_events"
 
+
+def facts(kind: str) -> Facts:
+    """Return what the general tests must know of a vendor or a variant of it, which stands beside its player."""
+    own = PLAYERS[vendor_of(kind)].facts
+    return own.variants.get(kind.removeprefix(vendor_of(kind)), own)
+
+
+def vendor_of(kind: str) -> str:
+    """Return the vendor of a variant such as `infobip4`."""
+    return next(name for name in PLAYERS if kind.startswith(name))
+
+
+def stream_of(vendor: str) -> str:
+    """Return the stream of a vendor that the general tests read."""
+    return facts(vendor).stream
+
+
+VENDORS = tuple(PLAYERS)
+STREAMS = {vendor: stream_of(vendor) for vendor in VENDORS}
+
+PROGRAM = ["-m", "tap_emaillogs"]
+"""What Python runs as the tap; `plugging.plugged` changes it."""
 _SECRET = re.compile(r"key|secret|token|password|salt")
 _ADDRESS = re.compile(r"[^\s\"'<>,;:()\[\]{}=/\\]+(?:@|%40)[^\s\"'<>,;:()\[\]{}=/\\]+")
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -226,6 +246,40 @@ def run(
     )
 
 
+def general(box: Sandbox, vendor: str, *, top: Mapping[str, Any] | None = None, **settings: Any) -> dict[str, Any]:
+    """Return the configuration under which the general tests read a vendor."""
+    return config_of(box, vendor, top=top, **{**facts(vendor).settings, **settings})
+
+
+def pages(vendor: str, size: int) -> dict[str, int]:
+    """Return the settings for answers of so many rows, where a vendor has pages."""
+    return {} if "page size" in facts(vendor).unfit else {"page_size": size}
+
+
+def options_of(*vendors: str, **more: Any) -> dict[str, dict[str, Any]]:
+    """Return the options under which players are played in general tests, and `more` for each of them."""
+    return {vendor: {**facts(vendor).options, **more} for vendor in vendors}
+
+
+def read(
+    box: Sandbox,
+    vendor: str,
+    *,
+    state: Mapping[str, Any] | None = None,
+    clock: Clock | None = None,
+    top: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Run:
+    """Read a vendor's stream of the general tests and its events, as `general` configures it."""
+    config = general(box, vendor, top=top, **settings)
+    return run(config, catalog=main_streams(config, vendor), state=state, clock=clock, box=box)
+
+
+def main_streams(config: Mapping[str, Any], *vendors: str) -> Any:
+    """Return a catalog of the streams that the general tests read of these vendors."""
+    return catalog(config, [*(facts(vendor).stream for vendor in vendors), EVENTS, LEDGER])
+
+
 def command(
     config: Mapping[str, Any],
     *arguments: str,
@@ -264,7 +318,7 @@ def command_line(
     catalog: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Write the files into `folder` and return the command line that reads them."""
-    line = [sys.executable, "-m", "tap_emaillogs", *arguments]
+    line = [sys.executable, *PROGRAM, *arguments]
     for name, value in (("config", config), ("state", state), ("catalog", catalog)):
         if value is not None:
             path = folder / f"{name}.json"
@@ -495,56 +549,33 @@ def pruned(value: Any) -> Any:
     return [pruned(item) for item in value] if isinstance(value, list) else value
 
 
-_EPOCHS = {"first_seen", "last_updated", "date"}
-
-
-def expected(vendor: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a sandbox's row as `restored` should give it back: no nulls, times in UTC, JetEmail's in text."""
-
-    def converted(value: Any, name: str = "") -> Any:
-        if isinstance(value, dict):
-            return {key: converted(item, key) for key, item in value.items() if item is not None}
-        if isinstance(value, list):
-            return [converted(item) for item in value]
-        if vendor == "jetemail" and name in _EPOCHS:
-            return _jetemail_time(value)
-        if vendor == "infobip" and name in {"sentAt", "doneAt"}:
-            return timestamps.millis(datetime.fromisoformat(value))
-        return value
-
-    found = converted(row)
-    if vendor == "infobip" and "destination" in found:  # version 4
-        found["to"], found["from"] = found.pop("destination"), found.pop("sender")
-        found |= found.pop("platform", {})
-    return dict(pruned(found))
-
-
-def _jetemail_time(value: int) -> str:
-    if value > 1e11:
-        return timestamps.millis(datetime.fromtimestamp(value / 1000, UTC))
-    return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+OWN = frozenset().union(*(player.facts.own for player in PLAYERS.values()))
+"""Columns that the tap adds, of any vendor."""
 
 
 def restored(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the vendor's row that a record was made of: the tap's columns out, extra fields back in their places."""
-    row = pruned({key: value for key, value in record.items() if key not in {"account", "event_id", "extra_fields"}})
+    row = pruned({key: value for key, value in record.items() if key not in OWN})
     extra = record.get("extra_fields")
     for path, value in (json.loads(extra) if extra else {}).items():
         *parents, name = path.split(".")
         place: Any = row
         for parent in parents:
             place = place[int(parent)] if isinstance(place, list) else place.setdefault(parent, {})
-        place[name] = pruned(value)
-    return row
+        place[name] = value
+    return dict(pruned(row))
 
 
 def rows_of(box: Sandbox, vendor: str, key: str | None = None, version: int | None = None) -> list[dict[str, Any]]:
-    """Return the sandbox's rows of an account as `expected` makes them."""
+    """Return the sandbox's rows of an account as `restored` should give them back."""
     world = box.vendor(vendor)
-    if vendor == "infobip":
-        version = version or world.account(key).options["api_version"]
-        return [expected(vendor, row) for row in world.rows(key, stream=str(version))]
-    return [expected(vendor, row) for row in world.rows(key)]
+    version = version or world.account(key).options.get("api_version")
+    return [expected(vendor, row) for row in world.rows(key, stream=str(version or facts(vendor).stream))]
+
+
+def expected(vendor: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sandbox's row as `restored` should give it back."""
+    return dict(pruned(facts(vendor).shown(row)))
 
 
 def assert_rows(
@@ -558,7 +589,7 @@ def assert_rows(
     rows: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
     """Check that an upserting target ends with exactly the sandbox's rows of an account, every field as it was."""
-    found = [record for record in upserted(runs, STREAMS[vendor]).values() if record["account"] == label]
+    found = [record for record in upserted(runs, stream_of(vendor)).values() if record["account"] == label]
     want = canonical(rows if rows is not None else rows_of(box, vendor, key, version))
     have = canonical(restored(record) for record in found)
     missing, invented = want - have, have - want
@@ -596,15 +627,22 @@ def uncovered(rows: Iterable[Mapping[str, Any]], start: datetime, end: datetime)
 
 
 def asked(run_: Run, vendor: str) -> int:
-    """Return how many requests of a run a vendor saw."""
-    return sum(request.vendor == vendor for request in run_.requests)
+    """Return how many requests of a run a vendor saw that the ledger counts."""
+    return sum(request.vendor == vendor and facts(vendor).counted(request) for request in run_.requests)
+
+
+def needed(run_: Run, vendor: str) -> int:
+    """Return how many of them were not there to see whether something is ready, which is a matter of time."""
+    return asked(run_, vendor) - sum(
+        facts(vendor).waits(request) for request in run_.requests if request.vendor == vendor
+    )
 
 
 def limit(vendor: str, now: datetime = NOW) -> datetime:
     """Return where the windows of a run end: now minus settle."""
-    return now - timedelta(minutes=SETTLE[vendor])
+    return now - facts(vendor).settle
 
 
 def beginning(vendor: str, now: datetime = NOW) -> datetime:
     """Return where a first run begins without a `start_date`."""
-    return now - timedelta(days=HISTORY_DAYS[vendor])
+    return now - facts(vendor).history

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from harness import Run, Ticking
-    from sandbox.mail import Mailbox
+    from sandbox.messangi.mailbox import Mailbox
     from sandbox.server import Sandbox
 
 

@@ -34,7 +34,7 @@ TAKEN = timedelta(hours=12)
 END = timedelta(hours=40)
 """The last read; whatever was to happen has happened."""
 EVENTS, LEDGER = "email_events", "sync_windows"
-TRANSITIONS = {vendor.name: vendor.transitions for vendor in PLAYED}
+TRANSITIONS = {vendor.name: vendor.transitions for vendor in PLAYED.values()}
 EXAMPLES = 25
 
 

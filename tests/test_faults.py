@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,6 @@ import pytest
 from harness import (
     LEDGER,
     NOW,
-    STREAMS,
-    VENDORS,
     Run,
     Ticking,
     asked,
@@ -21,34 +20,42 @@ from harness import (
     beginning,
     bookmarks,
     config_of,
+    facts,
     limit,
+    options_of,
+    pages,
     run,
+    stream_of,
     uncovered,
     upserted,
+    vendor_of,
 )
 from sandbox.server import Sandbox
+from sandbox.vendors import VENDORS as PLAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-KINDS = ("smtp2go", "jetemail", "infobip", "infobip4")
-every_kind = pytest.mark.parametrize("kind", KINDS)
-paging_kind = pytest.mark.parametrize("kind", ["smtp2go", "jetemail", "infobip4"])
+every_kind = pytest.mark.needs("faults")
+paging_kind = pytest.mark.needs("faults", "paging")
 TRIES = 3
 SIZE = 150
 
 
-def vendor_of(kind: str) -> str:
-    return kind.removesuffix("4")
-
-
 @pytest.fixture(scope="module")
 def boxes() -> Iterator[dict[str, Sandbox]]:
-    with (
-        Sandbox(size=SIZE, now=NOW, vendors=VENDORS) as one,
-        Sandbox(size=SIZE, now=NOW, vendors=["infobip"], options={"infobip": {"api_version": 4}}) as four,
-    ):
-        yield {**dict.fromkeys(VENDORS, one), "infobip4": four}
+    """The sandbox of each kind: one for all vendors, and one for each variant."""
+    with contextlib.ExitStack() as stack:
+
+        def start(vendors: list[str], options: dict[str, Any]) -> Sandbox:
+            return stack.enter_context(Sandbox(size=SIZE, now=NOW, vendors=vendors, options=options))
+
+        names = list(PLAYERS)
+        found = dict.fromkeys(names, start(names, options_of(*names)))
+        for vendor in names:
+            for more, own in facts(vendor).variants.items():
+                found[vendor + more] = start([vendor], {vendor: dict(own.options)})
+        yield found
 
 
 @pytest.fixture
@@ -63,7 +70,8 @@ pytestmark = pytest.mark.usefixtures("peace")
 
 def settings(box: Sandbox, kind: str, **more: Any) -> dict[str, Any]:
     """Pages of 30 of 150 rows; Infobip's first version splits its window instead."""
-    return config_of(box, vendor_of(kind), top={"max_tries": TRIES, "timeout_seconds": 5}, page_size=30, **more)
+    vendor, top = vendor_of(kind), {"max_tries": TRIES, "timeout_seconds": 5}
+    return config_of(box, vendor, top=top, **facts(kind).settings, **pages(kind, 30), **more)
 
 
 def assert_whole(box: Sandbox, kind: str, runs: Run | list[Run]) -> None:
@@ -79,7 +87,7 @@ def failure(found: Run, kind: str) -> str:
     vendor = vendor_of(kind)
     assert found.status == 1
     (line,) = found.lines("ERROR")
-    for word in (vendor, "account default", STREAMS[vendor], "What to do: "):
+    for word in (vendor, "account default", stream_of(vendor), "What to do: "):
         assert word in line
     assert not line.rstrip().endswith("What to do:")
     return line
@@ -113,7 +121,7 @@ def test_trouble_that_passes_is_waited_out(boxes: dict[str, Sandbox], kind: str,
     found = run(settings(box, kind), box=box, clock=clock)
     assert ordered.struck >= 2
     assert_whole(box, kind, found)
-    stream = STREAMS[vendor_of(kind)]
+    stream = facts(kind).stream
     rows = found.windows(stream)
     assert_tiles(rows, beginning(vendor_of(kind)), limit(vendor_of(kind)))
     assert {row["status"] for row in rows} == {"complete"}
@@ -139,10 +147,9 @@ def test_a_slow_answer_is_asked_for_again(boxes: dict[str, Sandbox], kind: str) 
 def test_retry_after_holds_the_whole_account_back(play: Callable[..., Sandbox], kind: str) -> None:
     clock = Ticking()
     vendor = vendor_of(kind)
-    options = {"infobip": {"api_version": 4}} if kind == "infobip4" else {}
-    box = play(now=clock.now, live=False, vendors=[vendor], options=options)
+    box = play(now=clock.now, live=False, vendors=[vendor], options={vendor: dict(facts(kind).options)})
     box.fault(vendor=vendor, kind="status", status=429, retry_after=300, after=3)
-    found = run(settings(box, kind, window_hours=5 if vendor == "infobip" else 100), box=box, clock=clock)
+    found = run(settings(box, kind, window_hours=facts(kind).hours), box=box, clock=clock)
     assert_whole(box, kind, found)
     (refused,) = [request.time for request in found.requests if request.status == 429]
     others = [request.time for request in found.requests if request.time > refused]
@@ -174,17 +181,17 @@ def test_without_retry_after_waits_grow_past_a_minute(boxes: dict[str, Sandbox],
 def test_paging_that_goes_astray_once_costs_no_row(
     boxes: dict[str, Sandbox], kind: str, fault: str, times: int
 ) -> None:
-    if kind == "jetemail" and fault == "expire_token":
-        pytest.skip("JetEmail has no token")
+    if fault in facts(kind).unfit:
+        pytest.skip(facts(kind).unfit[fault])
     box = boxes[kind]
     ordered = box.fault(vendor=vendor_of(kind), kind=fault, after=2, times=times)
     found = run(settings(box, kind), box=box)
     assert ordered.struck == times
     assert_whole(box, kind, found)
-    rows = found.windows(STREAMS[vendor_of(kind)])
+    rows = found.windows(facts(kind).stream)
     assert {row["status"] for row in rows} == {"complete"}
     assert sum(row["requests"] for row in rows) == asked(found, vendor_of(kind))
-    assert len(found.records[STREAMS[vendor_of(kind)]]) == SIZE, "a page that came again is not written again"
+    assert len(found.records[facts(kind).stream]) == SIZE, "a page that came again is not written again"
 
 
 @pytest.mark.parametrize("paging", ["offset", "page"])
@@ -194,7 +201,7 @@ def test_jetemail_pages_that_go_astray(boxes: dict[str, Sandbox], paging: str, f
     box.fault(vendor="jetemail", kind=fault, after=1)
     found = run(settings(box, "jetemail", paging=paging), box=box)
     assert_whole(box, "jetemail", found)
-    assert len(found.records[STREAMS["jetemail"]]) == SIZE
+    assert len(found.records[stream_of("jetemail")]) == SIZE
 
 
 @paging_kind
@@ -203,12 +210,12 @@ def test_paging_that_never_works_ends_in_smaller_windows_or_a_clear_failure(
     boxes: dict[str, Sandbox], kind: str, fault: str
 ) -> None:
     """A vendor whose second page never works can still be read where one page holds a window."""
-    if kind == "jetemail" and fault == "expire_token":
-        pytest.skip("JetEmail has no token")
+    if fault in facts(kind).unfit:
+        pytest.skip(facts(kind).unfit[fault])
     box = boxes[kind]
     box.fault(vendor=vendor_of(kind), kind=fault, times=-1, contains="token" if kind == "smtp2go" else "")
     found = run(settings(box, kind), box=box)
-    stream = STREAMS[vendor_of(kind)]
+    stream = facts(kind).stream
     assert asked(found, vendor_of(kind)) < 1500
     if found.status == 0:
         missing = uncovered(found.windows(stream), beginning(vendor_of(kind)), limit(vendor_of(kind)))
@@ -251,7 +258,7 @@ def test_trouble_that_lasts_fails_clearly_and_the_next_run_has_all(
     found = run(settings(box, kind), box=box)
     assert said in failure(found, kind)
     assert asked(found, vendor_of(kind)) == tries
-    stream = STREAMS[vendor_of(kind)]
+    stream = facts(kind).stream
     assert not found.records[stream]
     assert not found.records["email_events"]
     (row,) = found.windows(stream)
@@ -274,8 +281,8 @@ def test_trouble_amid_a_run_keeps_what_is_out_and_goes_on_there(
     boxes: dict[str, Sandbox], kind: str, fault: str, after: int
 ) -> None:
     box = boxes[kind]
-    vendor, stream = vendor_of(kind), STREAMS[vendor_of(kind)]
-    config = settings(box, kind, window_hours=5 if vendor == "infobip" else 60, lookback_minutes=0)
+    vendor, stream = vendor_of(kind), facts(kind).stream
+    config = settings(box, kind, window_hours=facts(kind).hours, lookback_minutes=0)
     ordered = box.fault(vendor=vendor, times=-1, after=after, **LASTING[fault][0])
     found = run(config, box=box)
     assert ordered.struck
@@ -321,17 +328,21 @@ def test_nobody_at_home(boxes: dict[str, Sandbox], kind: str) -> None:
 # --- isolation
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
-def test_one_wrong_key_among_three(boxes: dict[str, Sandbox], vendor: str) -> None:
+THREE = ("smtp2go", "jetemail", "infobip")
+
+
+@pytest.mark.needs("faults")
+def test_one_wrong_key_among_others(boxes: dict[str, Sandbox], vendor: str) -> None:
     box = boxes[vendor]
-    config = config_of(box)
-    config[vendor]["api_key"] = "api_wrong0key0123456789"
+    others = [one for one in THREE if one != vendor]
+    config = config_of(box, vendor, *others)
+    config[vendor] |= facts(vendor).wrong
     found = run(config, box=box)
     line = failure(found, vendor)
     assert "401" in line
     assert "check the key" in line
-    for other in VENDORS:
-        stream = STREAMS[other]
+    for other in (vendor, *others):
+        stream = stream_of(other)
         if other == vendor:
             assert not found.records[stream]
             assert asked(found, other) == 1
@@ -340,23 +351,23 @@ def test_one_wrong_key_among_three(boxes: dict[str, Sandbox], vendor: str) -> No
             assert_rows(box, found, other)
             assert found.bookmark(stream)
             assert {row["status"] for row in found.windows(stream)} == {"complete"}
-    config[vendor]["api_key"] = box.config()[vendor]["api_key"]
+    config[vendor] |= box.config()[vendor]
     assert_whole(box, vendor, [found, run(config, state=found.state)])
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.needs("faults")
 def test_one_wrong_account_among_two(boxes: dict[str, Sandbox], vendor: str) -> None:
     box = boxes[vendor]
     config = config_of(box, vendor)
-    config[vendor]["accounts"] = [{"account": "good"}, {"account": "bad", "api_key": "api_wrong0key0123456789"}]
+    config[vendor]["accounts"] = [{"account": "good"}, {"account": "bad", **facts(vendor).wrong}]
     found = run(config, box=box)
     assert found.status == 1
     (line,) = found.lines("ERROR")
     assert "account bad" in line
     assert_rows(box, found, vendor, label="good")
-    assert {row["account"] for row in found.records[STREAMS[vendor]]} == {"good"}
-    assert found.bookmark(STREAMS[vendor], account="good")
-    assert not found.bookmark(STREAMS[vendor], account="bad")
+    assert {row["account"] for row in found.records[stream_of(vendor)]} == {"good"}
+    assert found.bookmark(stream_of(vendor), account="good")
+    assert not found.bookmark(stream_of(vendor), account="bad")
 
 
 @pytest.mark.parametrize("kind", ["reset", "html", "garbage", "status", "redirect"])
@@ -364,11 +375,11 @@ def test_two_of_three_fail_and_each_has_a_line(boxes: dict[str, Sandbox], kind: 
     box = boxes["smtp2go"]
     for vendor in ("smtp2go", "infobip"):
         box.fault(vendor=vendor, kind=kind, times=-1)
-    found = run(config_of(box, top={"max_tries": 2}), box=box)
+    found = run(config_of(box, *THREE, top={"max_tries": 2}), box=box)
     assert found.status == 1
     lines = found.lines("ERROR")
     assert len(lines) == 2
-    assert {vendor for vendor in VENDORS for line in lines if STREAMS[vendor] in line} == {"smtp2go", "infobip"}
+    assert {vendor for vendor in THREE for line in lines if stream_of(vendor) in line} == {"smtp2go", "infobip"}
     assert_rows(box, found, "jetemail")
 
 
@@ -378,12 +389,7 @@ def test_a_vendors_words_are_quoted_without_secrets(boxes: dict[str, Sandbox], k
     box, vendor = boxes[kind], vendor_of(kind)
     key = box.config([vendor])[vendor]["api_key"]
     words = f"no access for {key} of someone@example.com"
-    body = {
-        "smtp2go": {"data": {"error": words, "error_code": "E_X"}},
-        "jetemail": {"success": False, "error": words},
-        "infobip": {"requestError": {"serviceException": {"messageId": "X", "text": words}}},
-        "infobip4": {"errorCode": "E403", "description": words},
-    }[kind]
+    body = facts(kind).said(words)
     for status in (403, 500):
         box.clear_faults()
         box.fault(vendor=vendor, kind="status", status=status, body=body, times=-1)
@@ -427,15 +433,14 @@ UNKNOWN: list[Any] = [
     {"data": {"events": ["x"]}},
     {"success": True, "pagination": {"total_count": 1}, "data": [None]},
 ]
-UNDERSTOOD = {"smtp2go": (), "jetemail": (), "infobip": ({"results": [], "cursor": "next"},), "infobip4": ()}
 
 
 @every_kind
 @pytest.mark.parametrize("number", range(len(UNKNOWN)))
 def test_an_unknown_wrapper_is_an_error_and_never_zero_rows(boxes: dict[str, Sandbox], kind: str, number: int) -> None:
     body = UNKNOWN[number]
-    if body in UNDERSTOOD[kind]:
-        pytest.skip("this version has no cursor, so this is an empty answer")
+    if body in facts(kind).understood:
+        pytest.skip("this is an answer of the vendor's, with no rows")
     box = boxes[kind]
     box.fault(vendor=vendor_of(kind), kind="status", status=200, body=json.dumps(body), times=-1)
     line = failure(run(settings(box, kind)), kind)

@@ -25,10 +25,10 @@ from harness import (
     window,
 )
 from sandbox.base import Life
-from sandbox.infobip_data import STEPS, TRANSITIONS
+from sandbox.infobip.data import STEPS, TRANSITIONS
 from tap_emaillogs.providers import PROVIDERS
-from tap_emaillogs.streams.base import SCHEMAS
 from tap_emaillogs.streams.records import Normaliser
+from tap_emaillogs.streams.schemas import SCHEMAS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -26,7 +26,7 @@ from harness import (
     window,
 )
 from sandbox.base import Life
-from sandbox.infobip_data import PENDING, STEPS
+from sandbox.infobip.data import PENDING, STEPS
 from tap_emaillogs.formats import addresses, timestamps
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def test_rows_that_leave_a_filter_while_a_cursor_pages(play: Play, order: str) -
 
     def changing(request: Any) -> Any:
         if 1 <= next(asked_before) <= 3:  # the newest ones, which the first page shows
-            for mail in [mail for mail in log.mails if mail.status == PENDING][-7:]:
+            for mail in [mail for mail in log.rows if mail.status == PENDING][-7:]:
                 mail.finish(mail.at, STEPS["DELIVERED"])
             log.version += 1
         return handle(request)
@@ -261,11 +261,11 @@ def test_a_recipient_has_one_hash_however_its_domain_is_written(play: Play) -> N
     box = play(vendors=["infobip"])
     address = "Ann@Bücher.Example"
     (log,) = box.vendor("infobip").logs.values()
-    for mail, one in zip(log.mails[:2], (address, "ann@xn--bcher-kva.example"), strict=True):
+    for mail, one in zip(log.rows[:2], (address, "ann@xn--bcher-kva.example"), strict=True):
         mail.person = mail.person._replace(address=one)
     privacy = {"recipient": "hash", "salt": "0123456789abcdef"}
     found = run(config_of(box, top={"privacy": privacy}))
-    ids = {mail.id for mail in log.mails[:2]}
+    ids = {mail.id for mail in log.rows[:2]}
     hashes = {record["to"] for record in found.records[STREAM] if record["messageId"] in ids}
     assert len(hashes) == 1
     assert addresses.domain(address) == "xn--bcher-kva.example"
@@ -289,7 +289,7 @@ def test_rows_of_the_other_version_are_understood(play: Play, version: int) -> N
     """An account that answers in the other version's words loses neither recipient nor sender."""
     box = play(vendors=["infobip"], options={"infobip": {"api_version": version}})
     want = upserted(run(config_of(box)), STREAM)
-    vendor = box.vendor("infobip")
-    show = vendor._shown
-    vendor._shown = lambda log, mails, _version: show(log, mails, 5 - version)
+    (log,) = box.vendor("infobip").logs.values()
+    show = log.row
+    log.row = lambda mail, _version: show(mail, 5 - version)
     assert upserted(run(config_of(box)), STREAM).keys() == want.keys()

@@ -127,7 +127,7 @@ def test_a_row_leaves_and_another_comes_so_that_the_total_stays(
         if len(calls) == page:
             oldest, newest = log.by(column)[3], log.by(column)[-3]
             log.rows.remove(oldest)
-            log.add(log.history.message(newest.at)[0])
+            log.add(log.message(newest.at)[0])
         return handle(request)
 
     vendor.handle = shifting
@@ -153,7 +153,7 @@ def test_rows_of_one_moment_in_any_order(play: Play, filtered: str, paging: str,
     for hours in range(2, 12):
         at = int((NOW - timedelta(hours=hours)).timestamp() * 1000)
         for _ in range(30):
-            log.add(log.history.message(at)[0])
+            log.add(log.message(at)[0])
     box.fault(vendor="jetemail", kind="change", after=2, every=3, times=-1, minutes_ago=0)
     before = {row["uid"]: row for row in rows_of(box, "jetemail")}
     first = run(config_of(box, "jetemail", page_size=20, paging=paging), box=box)

@@ -88,7 +88,7 @@ def without_notes(state: Mapping[str, Any]) -> dict[str, Any]:
 def keys(box: Sandbox, runs: Run | list[Run]) -> None:
     """Check that an upserting target has every mail since `START` once."""
     start = int(datetime.fromisoformat(START).timestamp() * 1000)
-    book = next(iter(box.vendor(NAME).books.values()))
+    book = next(iter(box.vendor(NAME).logs.values()))
     assert len(upserted(runs, LOGS)) == sum(1 for _ in book.table("mail-logs", start))
 
 
@@ -191,7 +191,7 @@ def test_a_killed_run_is_continued_with_the_same_job(play: Play) -> None:
     assert second.status == 0, second.stderr
     assert len(jobs(box)) == 1, "exactly one job was created in all"
     expected = int(datetime.fromisoformat(start).timestamp() * 1000)
-    book = next(iter(box.vendor(NAME).books.values()))
+    book = next(iter(box.vendor(NAME).logs.values()))
     assert len(upserted([first, second], LOGS)) == sum(1 for _ in book.table("mail-logs", expected))
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from harness import NOW, Ticking
 from messangi_mails import World, assert_whole, forged, notes, table
-from sandbox.mail import Mailbox
+from sandbox.messangi.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

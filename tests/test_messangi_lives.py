@@ -14,7 +14,7 @@ from harness import NOW, Run, Ticking, catalog, config_of, run, upserted
 from messangi_checks import EVENTS, LOGS, REPORTS, assert_whole, counted, rebuilt, started
 from messangi_edges import onto_edges
 from sandbox.base import Life
-from sandbox.messangi_data import TRANSITIONS
+from sandbox.messangi.log import TRANSITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

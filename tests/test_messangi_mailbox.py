@@ -9,7 +9,7 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from harness import Ticking, command, config_of, run
 from messangi_mails import World, assert_whole, notes
-from sandbox.mail import Mailbox
+from sandbox.messangi.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ import pytest
 from harness import NOW, Ticking, assert_tiles, catalog, command, config_of, run, started, upserted
 from messangi_edges import onto_edges
 from messangi_mails import World, assert_whole, notes
-from sandbox.mail import Mailbox
+from sandbox.messangi.mailbox import Mailbox
 from tap_emaillogs.formats import timestamps
 
 if TYPE_CHECKING:

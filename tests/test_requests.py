@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import NOW, STREAMS, VENDORS, Ticking, config_of, limit, run
+from harness import NOW, Ticking, config_of, facts, limit, run, stream_of
 from tap_emaillogs.formats.timestamps import millis
 
 if TYPE_CHECKING:
@@ -28,9 +28,11 @@ needed = importlib.util.module_from_spec(_SPEC)
 sys.modules["requests_needed"] = needed
 _SPEC.loader.exec_module(needed)
 
-REVISITS = {"smtp2go": [1440], "jetemail": [360, 1440, 4320], "infobip": [360, 1440, 2760]}
-HISTORY_MINUTES = {"infobip": 2880}
 MOST = {"smtp2go": 1.5, "jetemail": 1.5, "infobip": 2.0}
+
+
+def minutes(span: timedelta) -> float:
+    return span / timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -43,7 +45,7 @@ def test_a_first_run_needs_few_requests(name: str, seed: int) -> None:
     assert one.ratio <= bound
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.needs("lookback")
 def test_a_quiet_account_costs_one_request_a_run_and_few_for_revisits(
     play: Callable[..., Sandbox], vendor: str
 ) -> None:
@@ -55,15 +57,13 @@ def test_a_quiet_account_costs_one_request_a_run_and_few_for_revisits(
     for _ in range(hours * 6):
         one = run(config, state=state, clock=clock, box=box, checked=False)
         assert one.status == 0
-        assert one.bookmark(STREAMS[vendor]) == millis(limit(vendor, clock.now()))
+        assert one.bookmark(stream_of(vendor)) == millis(limit(vendor, clock.now()))
         state, runs = one.state, runs + 1
         clock.pass_time(minutes=10)
     # Each age gathers a quarter of itself (or what the history leaves), but for the first stretch.
     due = 0
-    for age in REVISITS[vendor]:
-        gather = age / 4
-        if vendor in HISTORY_MINUTES:
-            gather = min(gather, (HISTORY_MINUTES[vendor] - age) / 2)
+    for age in facts(vendor).revisits:
+        gather = minutes(min(age / 4, (facts(vendor).history - age) / 2))
         due += hours * 60 // gather + 1
     total = sum(request.vendor == vendor for request in box.requests)
     print(  # noqa: T201 - shown by -rP
@@ -83,7 +83,8 @@ def test_days_of_runs_cost_less_than_looking_back_and_find_every_late_row() -> N
         gone = needed.lost(box, vendor, tables[vendor], NOW + timedelta(days=1.4))
         assert not gone, f"{vendor}: {len(gone)} rows were lost, such as {gone[0]}"
         first = max(1, -(-2000 // needed.PAGE[vendor])) * 2
-        revisits = sum(2.5 * 1440 // min(age / 4, 60 if age == 2760 else age) + 1 for age in REVISITS[vendor])
+        ages = [minutes(age) for age in facts(vendor).revisits]
+        revisits = sum(2.5 * 1440 // min(age / 4, 60 if age == 2760 else age) + 1 for age in ages)
         assert one.requests <= one.runs + first + 4 * revisits
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from sandbox.infobip_data import EVENT_TYPES as INFOBIP_EVENTS
+from sandbox.infobip.data import EVENT_TYPES as INFOBIP_EVENTS
 from sandbox.server import Sandbox
-from sandbox.smtp2go_data import EVENT_TYPES as SMTP2GO_EVENTS
+from sandbox.smtp2go.data import EVENT_TYPES as SMTP2GO_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

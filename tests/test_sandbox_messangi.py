@@ -19,7 +19,7 @@ import pytest
 import requests
 from imap_tools import AND, MailBox, MailBoxUnencrypted
 
-from sandbox.mail import Mailbox
+from sandbox.messangi.mailbox import Mailbox
 from sandbox.server import Sandbox
 
 if TYPE_CHECKING:

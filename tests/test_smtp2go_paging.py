@@ -27,7 +27,7 @@ from harness import (
     upserted,
     window,
 )
-from sandbox.smtp2go_pages import Pages
+from sandbox.smtp2go.pages import Pages
 from tap_emaillogs.formats.timestamps import seconds
 
 if TYPE_CHECKING:

@@ -160,10 +160,10 @@ def test_times_are_local_even_where_an_hour_comes_twice(zepto: Play, inclusive: 
     table = upserted(found, EXPORTS[0])
     start = int(datetime(2025, 10, 25, 12, tzinfo=UTC).timestamp() * 1000)
     assert len(table) == sum(
-        1 for _ in box.vendor(NAME).books["1000.sandbox-refresh.zeptomail"].table("mail-logs", start)
+        1 for _ in box.vendor(NAME).logs["1000.sandbox-refresh.zeptomail"].table("mail-logs", start)
     )
     zones = {
-        dates.parse(one["processed_time"], box.vendor(NAME).books["1000.sandbox-refresh.zeptomail"].zone)
+        dates.parse(one["processed_time"], box.vendor(NAME).logs["1000.sandbox-refresh.zeptomail"].zone)
         for one in table.values()
     }
     assert {dates.parse(one["event_at"]) for one in table.values()} == zones

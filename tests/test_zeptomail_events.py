@@ -13,7 +13,7 @@ import pytest
 from harness import NOW, Run, Ticking, catalog, config_of, run, upserted
 from sandbox.base import Life
 from sandbox.zeptomail import ZeptoMail
-from sandbox.zeptomail_mail import EVENTS as EVENT_OF
+from sandbox.zeptomail.mail import EVENTS as EVENT_OF
 from tap_emaillogs.providers import PROVIDERS
 
 if TYPE_CHECKING:

@@ -53,7 +53,7 @@ def test_hours_in_a_zone_beside_the_hour(zepto: Play, served: str, zone: str, no
     given = {"export_date_format": form, "window_hours": 1, "start_date": (now - 9 * HOUR).isoformat()}
     found = read(box, clock=Ticking(now), **given)
     assert found.status == 0, found.stderr
-    book = next(iter(box.vendor(NAME).books.values()))
+    book = next(iter(box.vendor(NAME).logs.values()))
     start = int((now - 9 * HOUR).timestamp() * 1000)
     want = {cells[1] for cells in book.table("mail-logs", start)}
     have = [record["email_reference"] for record in found.records[LOGS]]

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.engine.endpoint import Consumer
     from tap_emaillogs.engine.reading import Outcome
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.privacy.plan import Privacy
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.events import Derive, Deriving
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.window import Window
 
 _CHUNK = 512
 """So many rows are finished at once, and written between two looks at whether the run is ending."""
@@ -71,7 +71,7 @@ class Finisher:
         self._stream, self._consumers, self._check = stream, consumers, check
         self._plan = privacy.plan(columns(type(stream)), *(columns(type(consumer.stream)) for consumer in consumers))
         self._lock = threading.Lock()
-        self._edges = bool(stream.time_columns) and not stream.exact_bounds
+        self._edges = bool(stream.time_columns) and stream.time_filter and not stream.exact_bounds
         self._as_they_are = (
             len(consumers) == 1
             and consumers[0].deriving is as_it_is

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_emaillogs.engine.reading import Status
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.window import Window
 
 
 class SyncWindows(Stream):

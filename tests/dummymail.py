@@ -1,0 +1,192 @@
+"""A vendor that exists in the tests only: the smallest provider, and the smallest player beside it.
+
+GET /log?from=&to=&offset=&limit= answers {"total": n, "log": [{id, sent, to, subject, state}]}.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import typing as th
+
+from plugging import Plug
+from sandbox.base import DAY, SECOND, Account, Life, Log, Refused, Request, Response, Vendor, World, from_ms, to_ms
+from sandbox.base.checks import integer, readable
+from sandbox.base.data import SUBJECTS, Person
+from sandbox.base.facts import Facts
+from sandbox.base.paging import cut
+from tap_emaillogs.http.client import KeyAuth
+from tap_emaillogs.http.errors import Misunderstood
+from tap_emaillogs.streams.base import LogStream
+from tap_emaillogs.streams.events import EventRow
+from tap_emaillogs.streams.meanings import MappingTable, Meaning
+from tap_emaillogs.streams.paginators import OffsetPaginator, Page
+from tap_emaillogs.streams.provider import Provider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from singer_sdk.streams.rest import HTTPRequest, PageContext
+
+    from tap_emaillogs.streams.records import Record
+
+# The tap's part.
+
+_TAKEN = Meaning("queued", "Dummymail took the mail.")
+STATES = MappingTable(
+    "`state`",
+    {"sent": Meaning("sent", "It left."), "bounced": Meaning("bounced", "It came back.", bounce_class="undetermined")},
+    streams=("dummymail_log",),
+    at="`sent`",
+    cases={"every row": _TAKEN},
+)
+
+
+class DummyLog(LogStream):
+    """GET /log."""
+
+    name = "dummymail_log"
+    provider = "dummymail"
+    endpoint = "GET /log"
+    paging = "offset"
+    path = "/log"
+    primary_keys = ("account", "id")
+    replication_key = "sent"
+    row_key = ("id",)
+    time_columns = ("sent",)
+    exact_bounds = True
+
+    def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
+        request = super().get_http_request(page=page)
+        window = (page.stream_context or {})["window"]
+        request.params = {"from": f"{window.start:%Y-%m-%dT%H:%M:%SZ}", "to": f"{window.end:%Y-%m-%dT%H:%M:%SZ}"}
+        request.params |= {"limit": self.account.settings["page_size"], "offset": page.next_page_token or 0}
+        return request
+
+    def get_new_paginator(self) -> OffsetPaginator:
+        return OffsetPaginator(self.account.settings["page_size"])
+
+    def parse_page(self, data: Any) -> Page:
+        if not isinstance(data, dict) or not isinstance(data.get("log"), list):
+            raise Misunderstood("the answer holds no list `log`")
+        return Page(data["log"], data.get("total"))
+
+
+class Dummymail(Provider):
+    name = "dummymail"
+    title = "Dummymail"
+    settings: ClassVar[tuple[th.Property[Any], ...]] = (
+        th.Property("api_key", th.StringType, secret=True, description="API key."),
+    )
+    required: ClassVar[tuple[tuple[str, ...], ...]] = (("api_key",),)
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "base_url": "https://dummymail.example",
+        "history_days": 30,
+        "lookback_minutes": 60,
+        "revisit_minutes": [1440],
+        "settle_minutes": 5,
+        "requests_per_minute": 60,
+        "page_size": 500,
+    }
+    streams = (DummyLog,)
+    event_sources = (DummyLog.name,)
+    mappings = (STATES,)
+
+    def base_url(self, settings: Mapping[str, Any]) -> str:
+        return str(settings["base_url"])
+
+    def auth(self, settings: Mapping[str, Any]) -> KeyAuth:
+        return KeyAuth("Authorization", f"Bearer {settings['api_key']}")
+
+    def error_message(self, data: Any) -> str | None:
+        return data.get("error") if isinstance(data, dict) else None
+
+    def events(self, stream: str, record: Record) -> Iterator[Record]:
+        row = EventRow(self.name, stream, record, key=record["id"], recipient=record["to"], subject=record["subject"])
+        yield row.queued(_TAKEN, at=record["sent"])
+        yield row.event(STATES, record["state"], own={"state": record["state"]}, at=record["sent"])
+
+
+# The sandbox's part.
+
+
+class Mail:
+    def __init__(self, number: int, at: int, person: Person, state: str) -> None:
+        self.number, self.at, self.person, self.state = number, at, person, state
+
+
+class Mails(Log[Mail]):
+    def __init__(self, account: Account, world: World) -> None:
+        super().__init__(account, world)
+        self.end -= self.end % SECOND
+        for at in self.times(account.size, 28 * DAY, self.end):
+            self.plan(at, lambda at=at: self._new(at))  # type: ignore[misc]
+        self.advance(self.end)
+
+    def _new(self, at: int) -> Mail:
+        number = len(self._rows)
+        mail = Mail(number, at, self.people[number % len(self.people)], "bounced" if number % 9 == 0 else "sent")
+        self.add(mail)
+        return mail
+
+    def row(self, one: Mail) -> dict[str, Any]:
+        sent, subject = f"{from_ms(one.at):%Y-%m-%dT%H:%M:%SZ}", SUBJECTS[one.number % len(SUBJECTS)]
+        ident = f"{self.account.label}-{one.number}"
+        return {"id": ident, "sent": sent, "to": one.person.address, "subject": subject, "state": one.state}
+
+    def events(self) -> Counter[str]:
+        return Counter(one.state for one in self._rows) + Counter(queued=len(self._rows))
+
+    def appear(self, count: int, at_ms: int) -> list[Mail]:
+        return [self._new((at_ms // SECOND - i // 3) * SECOND) for i in range(count)]
+
+    def live(self, life: Life, number: int) -> None:
+        raise NotImplementedError
+
+
+def _time(text: str) -> int:
+    return to_ms(datetime.fromisoformat(text))
+
+
+class Player(Vendor[Mails]):
+    name = "dummymail"
+    default_key = "dummy-key-0123456789"
+    log_class = Mails
+    facts = Facts(
+        stream="dummymail_log",
+        time="sent",
+        settle=timedelta(minutes=5),
+        history=timedelta(days=30),
+        most_rows=500,
+        hours=50,
+        column="to",
+        recipients=("to",),
+        keys=("dummy-one-0123456789", "dummy-two-0123456789"),
+        said=lambda words: {"error": words},
+        unfit={"expire_token": "pages are asked for by offset", "change": "its rows are final"},
+    )
+    parameters: ClassVar[dict[str, Any]] = {
+        "from": readable(_time),
+        "to": readable(_time),
+        "offset": integer(0),
+        "limit": integer(1, 500),
+    }
+
+    def error(self, status: int, message: str, code: str | None = None) -> Response:
+        return Response(status, {"error": message})
+
+    def handle(self, request: Request) -> Response:
+        log = self.asked(request, "Wrong key")
+        if (request.method, request.path) != ("GET", "/log"):
+            raise Refused(self.error(404, "Not found"))
+        given = self.single(request, self.parameters)
+        start, end = _time(given["from"]), _time(given["to"])
+        found = [mail for mail in log.rows if start <= mail.at < end]
+        page, _ = cut(request, found, int(given["offset"]), int(given["limit"]))
+        return Response(body={"total": len(found), "log": [log.row(mail) for mail in page]})
+
+
+PLUGGED = Plug(Dummymail(), Player, Path(__file__).parent / "schemas")
