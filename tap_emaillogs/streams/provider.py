@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.http.client import ApiClient
     from tap_emaillogs.http.errors import ErrorRule
     from tap_emaillogs.streams.base import LogStream
-    from tap_emaillogs.streams.events import MappingTable
+    from tap_emaillogs.streams.meanings import MappingTable
     from tap_emaillogs.streams.records import Record
     from tap_emaillogs.streams.settings import Settings, StreamDefaults
 
