@@ -51,7 +51,8 @@ def measure(config: object) -> tuple[int, int, float, float]:
         _, status, usage = os.wait4(tap.pid, 0)
         tap.returncode = os.waitstatus_to_exitcode(status)
         assert tap.returncode == 0, f"the tap ended with {tap.returncode}"
-        return *counts.values(), time.monotonic() - began, usage.ru_maxrss / 1024
+        records, events = counts.values()
+        return records, events, time.monotonic() - began, usage.ru_maxrss / 1024
 
 
 if __name__ == "__main__":

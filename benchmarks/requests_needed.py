@@ -227,11 +227,11 @@ def main() -> None:
     found, tables, box = repeated_runs(days=given.days, minutes=given.minutes, seed=given.seed, late=5)
     print(f"\n{given.days:g} days of runs every {given.minutes:g} minutes ({time.perf_counter() - began:.0f} s)")
     print(f"{'vendor':<12}{'runs':>7}{'rows':>9}{'requests':>10}{'per run':>9}{'most':>6}{'plain':>9}{'lost':>6}")
-    for vendor, one in found.items():
+    for vendor, runs in found.items():
         gone = lost(box, vendor, tables[vendor], NOW + timedelta(days=given.days - 1))
         print(
-            f"{vendor:<12}{one.runs:>7}{one.rows:>9,}{one.requests:>10}{one.requests / one.runs:>9.2f}{one.most:>6}"
-            f"{one.plain:>9}{len(gone):>6}"
+            f"{vendor:<12}{runs.runs:>7}{runs.rows:>9,}{runs.requests:>10}{runs.requests / runs.runs:>9.2f}"
+            f"{runs.most:>6}{runs.plain:>9}{len(gone):>6}"
         )
     print("plain: what looking back three days (Infobip: two) at every run would cost, with full pages")
 

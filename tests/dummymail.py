@@ -21,7 +21,8 @@ from sandbox.base.paging import cut
 from tap_emaillogs.http.client import KeyAuth
 from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.events import EventRow, MappingTable, Meaning
+from tap_emaillogs.streams.events import EventRow
+from tap_emaillogs.streams.meanings import MappingTable, Meaning
 from tap_emaillogs.streams.paginators import OffsetPaginator, Page
 from tap_emaillogs.streams.provider import Provider
 

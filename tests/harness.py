@@ -37,9 +37,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jsonschema import Draft7Validator
 
 from sandbox.vendors import VENDORS as PLAYERS
-from tap_emaillogs.engine.windows import Window, subtract, union
+from tap_emaillogs.engine.windows import subtract, union
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.clock import Clock, Stopped
+from tap_emaillogs.streams.window import Window
 from tap_emaillogs.tap import TapEmailLogs
 
 if TYPE_CHECKING:

@@ -38,13 +38,13 @@ def plugged(plug: Plug) -> Iterator[None]:
     from sandbox.vendors import VENDORS  # noqa: PLC0415 - `main` finds it later
     from tap_emaillogs import providers, tap  # noqa: PLC0415 - likewise
     from tap_emaillogs.config.schema import config_schema  # noqa: PLC0415
-    from tap_emaillogs.streams.base import SCHEMAS  # noqa: PLC0415
+    from tap_emaillogs.streams.schemas import SCHEMAS  # noqa: PLC0415
 
-    before, fetch = providers.PROVIDERS, SCHEMAS.fetch_schema
+    before, annotated = providers.PROVIDERS, SCHEMAS.annotated
 
-    def fetch_schema(key: str) -> dict[str, Any]:
+    def annotated_schema(key: str) -> dict[str, Any]:
         own = plug.schemas / f"{key}.json"
-        return dict(json.loads(own.read_text("utf-8"))) if own.exists() else fetch(key)
+        return dict(json.loads(own.read_text("utf-8"))) if own.exists() else annotated(key)
 
     with pytest.MonkeyPatch.context() as patch:
         after = (*before, plug.provider)
@@ -52,7 +52,7 @@ def plugged(plug: Plug) -> Iterator[None]:
             if getattr(module, "PROVIDERS", None) is before:
                 patch.setattr(module, "PROVIDERS", after)
         patch.setattr(tap.TapEmailLogs, "config_jsonschema", config_schema(after))
-        patch.setattr(SCHEMAS, "fetch_schema", fetch_schema)
+        patch.setattr(SCHEMAS, "annotated", annotated_schema)
         patch.setitem(VENDORS, plug.player.name, plug.player)
         patch.setattr(harness, "PROGRAM", [__file__, type(plug.provider).__module__])
         yield

@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,14 @@ from hypothesis import strategies as st
 from singer_sdk.streams.rest import HTTPRequest
 
 from harness import NOW, Ticking
+from tap_emaillogs.http.answers import decode, decode_any
+from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.http.budget import Budget
-from tap_emaillogs.http.client import ApiClient, KeyAuth, Meter, decode, retry_after
+from tap_emaillogs.http.client import ApiClient, Meter, Reply
 from tap_emaillogs.http.clock import Stopped
-from tap_emaillogs.http.errors import ReadError, Unreachable, VendorError
+from tap_emaillogs.http.errors import Action, ErrorRule, ReadError, TooMuch, Unreachable, VendorError
 from tap_emaillogs.http.redaction import Redactor
+from tap_emaillogs.http.retries import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,14 +42,14 @@ class Vendor:
     def __init__(self) -> None:
         self.answers: list[Callable[[BaseHTTPRequestHandler], None]] = []
         self.asked: list[BaseHTTPRequestHandler] = []
-        vendor = self
+        server = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                vendor.asked.append(copy.copy(self))  # the same handler serves what follows on its connection
-                vendor.answers[0 if len(vendor.answers) == 1 else len(vendor.asked) - 1](self)
+                server.asked.append(copy.copy(self))  # the same handler serves what follows on its connection
+                server.answers[0 if len(server.answers) == 1 else len(server.asked) - 1](self)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -83,7 +87,7 @@ class Vendor:
 
 
 @pytest.fixture
-def vendor() -> Iterator[Vendor]:
+def server() -> Iterator[Vendor]:
     found = Vendor()
     yield found
     found.server.shutdown()
@@ -93,8 +97,10 @@ def vendor() -> Iterator[Vendor]:
 class Said:
     """A client with all that a test wants to look at."""
 
-    def __init__(self, vendor: Vendor | str, *, auth: Any = None, per_minute: float = 0, tries: int = 4) -> None:
-        self.url = vendor if isinstance(vendor, str) else vendor.url
+    def __init__(
+        self, server: Vendor | str, *, auth: Any = None, per_minute: float = 0, tries: int = 4, errors: Any = ()
+    ) -> None:
+        self.url = server if isinstance(server, str) else server.url
         self.clock, self.meter, self.log = Ticking(), Meter(), io.StringIO()
         logger = logging.getLogger("test-client")
         logger.handlers, logger.propagate = [logging.StreamHandler(self.log)], False
@@ -106,7 +112,8 @@ class Said:
             redact=Redactor([KEY]),
             logger=logger,
             vendor_message=lambda data: data.get("error") if isinstance(data, dict) else None,
-            label="vendor, account default",
+            errors=errors,
+            label="server, account default",
             timeout=5,
             max_tries=tries,
             user_agent="tap-emaillogs/test",
@@ -116,6 +123,9 @@ class Said:
     def get(self, path: str = "/logs", **params: Any) -> Any:
         request = HTTPRequest(method="GET", url=self.url + path, params=params, headers={})
         return self.client.send(request, self.meter).data
+
+    def once(self, happened: Callable[[], Any]) -> Any:
+        return self.client.send_once(HTTPRequest(method="GET", url=f"{self.url}/job"), self.meter, happened)
 
     def download(self, limit: int = 1_000) -> tuple[int, bytes]:
         file = io.BytesIO()
@@ -127,11 +137,11 @@ class Said:
 # What is sent.
 
 
-def test_a_request_carries_key_agent_and_parameters(vendor: Vendor) -> None:
-    vendor.answer()
-    said = Said(vendor)
+def test_a_request_carries_key_agent_and_parameters(server: Vendor) -> None:
+    server.answer()
+    said = Said(server)
     assert said.get(limit=5, until="2026-03-01T00:00:00.000Z") == GOOD
-    asked = vendor.asked[0]
+    asked = server.asked[0]
     assert asked.headers["Authorization"] == f"App {KEY}"
     assert asked.headers["User-Agent"] == "tap-emaillogs/test"
     assert asked.headers["Accept"] == "application/json"
@@ -140,20 +150,20 @@ def test_a_request_carries_key_agent_and_parameters(vendor: Vendor) -> None:
     assert said.clock.waits == []
 
 
-def test_a_netrc_file_does_not_replace_the_key(vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_netrc_file_does_not_replace_the_key(server: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    vendor.answer()
-    Said(vendor).get()
-    assert vendor.asked[0].headers["Authorization"] == f"App {KEY}"
+    server.answer()
+    Said(server).get()
+    assert server.asked[0].headers["Authorization"] == f"App {KEY}"
 
 
-def test_requests_are_paced_and_retries_count(vendor: Vendor) -> None:
-    vendor.answer(503)
-    vendor.answer()
-    vendor.answer()
-    said = Said(vendor, per_minute=6)
+def test_requests_are_paced_and_retries_count(server: Vendor) -> None:
+    server.answer(503)
+    server.answer()
+    server.answer()
+    said = Said(server, per_minute=6)
     said.get()
     said.get()
     assert said.clock.monotonic() >= 20
@@ -164,13 +174,13 @@ def test_requests_are_paced_and_retries_count(vendor: Vendor) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-def test_what_may_pass_is_tried_again_with_growing_waits(vendor: Vendor, status: int) -> None:
+def test_what_may_pass_is_tried_again_with_growing_waits(server: Vendor, status: int) -> None:
     for _ in range(3):
-        vendor.answer(status, {"error": "come back later"})
-    vendor.answer()
-    said = Said(vendor)
+        server.answer(status, {"error": "come back later"})
+    server.answer()
+    said = Said(server)
     assert said.get() == GOOD
-    assert said.meter.requests == len(vendor.asked) == 4
+    assert said.meter.requests == len(server.asked) == 4
     first = 5 if status == 429 else 1
     waited = said.clock.waits
     assert len(waited) == 3
@@ -181,7 +191,7 @@ def test_what_may_pass_is_tried_again_with_growing_waits(vendor: Vendor, status:
 
 
 @pytest.mark.parametrize(
-    ("body", "kind", "length"),
+    ("body", "content_type", "length"),
     [
         (b'{"rows": [1', "application/json", None),
         (b'{"rows": [1]}', "application/json", 50),
@@ -192,32 +202,32 @@ def test_what_may_pass_is_tried_again_with_growing_waits(vendor: Vendor, status:
     ids=["cut JSON", "cut body", "empty", "HTML", "too deep"],
 )
 def test_an_answer_that_is_no_whole_json_is_tried_again(
-    vendor: Vendor, body: bytes, kind: str, length: int | None
+    server: Vendor, body: bytes, content_type: str, length: int | None
 ) -> None:
-    vendor.answer(200, body, {"Content-Type": kind}, length)
-    vendor.answer()
-    said = Said(vendor)
+    server.answer(200, body, {"Content-Type": content_type}, length)
+    server.answer()
+    said = Said(server)
     assert said.get() == GOOD
-    assert len(vendor.asked) == 2
+    assert len(server.asked) == 2
 
 
-def test_a_page_in_the_vendors_place_is_named_after_all_tries(vendor: Vendor) -> None:
-    vendor.answer(200, b"<html>ann@example.com</html>", {"Content-Type": "text/html; charset=utf-8"})
+def test_a_page_in_the_vendors_place_is_named_after_all_tries(server: Vendor) -> None:
+    server.answer(200, b"<html>ann@example.com</html>", {"Content-Type": "text/html; charset=utf-8"})
     with pytest.raises(Unreachable, match=r"HTTP 200 without valid JSON \(text/html, 28 bytes\) \(4 tries\)") as caught:
-        Said(vendor).get()
+        Said(server).get()
     assert "base_url" in caught.value.hint
-    assert len(vendor.asked) == 4
+    assert len(server.asked) == 4
 
 
-def test_connections_that_break_are_tried_again(vendor: Vendor) -> None:
-    vendor.hang_up()
-    vendor.answer()
-    said = Said(vendor)
+def test_connections_that_break_are_tried_again(server: Vendor) -> None:
+    server.hang_up()
+    server.answer()
+    said = Said(server)
     assert said.get() == GOOD
     assert "no answer (" in said.log.getvalue()
 
 
-def test_nobody_there_is_said_plainly(vendor: Vendor) -> None:
+def test_nobody_there_is_said_plainly(server: Vendor) -> None:
     said = Said("http://127.0.0.1:9")
     with pytest.raises(Unreachable, match=r"no answer \(Connection refused\) \(4 tries\)") as caught:
         said.get("/?key=hidden")
@@ -237,23 +247,23 @@ def test_an_address_that_is_none_fails_at_once(url: str) -> None:
 # Waiting when asked to.
 
 
-def test_retry_after_is_kept_and_holds_the_account_back(vendor: Vendor) -> None:
-    vendor.answer(429, {"error": "too many"}, {"Retry-After": "7"})
-    vendor.answer(503, {}, {"Retry-After": (NOW + timedelta(seconds=40)).strftime("%a, %d %b %Y %H:%M:%S GMT")})
-    vendor.answer()
-    said = Said(vendor)
+def test_retry_after_is_kept_and_holds_the_account_back(server: Vendor) -> None:
+    server.answer(429, {"error": "too many"}, {"Retry-After": "7"})
+    server.answer(503, {}, {"Retry-After": (NOW + timedelta(seconds=40)).strftime("%a, %d %b %Y %H:%M:%S GMT")})
+    server.answer()
+    said = Said(server)
     said.get()
     assert said.clock.monotonic() == pytest.approx(40, abs=0.3)
     assert said.clock.waits[0] == pytest.approx(7, abs=0.2)
 
 
-def test_a_retry_after_past_all_patience_ends_the_tries(vendor: Vendor) -> None:
-    vendor.answer(429, {}, {"Retry-After": "86400"})
-    said = Said(vendor)
+def test_a_retry_after_past_all_patience_ends_the_tries(server: Vendor) -> None:
+    server.answer(429, {}, {"Retry-After": "86400"})
+    said = Said(server)
     with pytest.raises(Unreachable, match="HTTP 429; it asks to wait 86400 s"):
         said.get()
     assert said.clock.waits == []
-    assert len(vendor.asked) == 1
+    assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -283,45 +293,45 @@ def test_any_retry_after_is_a_wait_or_none(value: str) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 422])
-def test_a_refusal_fails_at_once_with_the_vendors_words_and_a_hint(vendor: Vendor, status: int) -> None:
-    vendor.answer(status, {"error": f"no\n to {KEY}  of ann@example.com"})
-    said = Said(vendor)
+def test_a_refusal_fails_at_once_with_the_vendors_words_and_a_hint(server: Vendor, status: int) -> None:
+    server.answer(status, {"error": f"no\n to {KEY}  of ann@example.com"})
+    said = Said(server)
     with pytest.raises(VendorError) as caught:
         said.get()
     assert str(caught.value) == f"HTTP {status}: no to [hidden] of [address]"
     assert caught.value.status == status
     assert caught.value.hint
-    assert (len(vendor.asked), said.clock.waits) == (1, [])
+    assert (len(server.asked), said.clock.waits) == (1, [])
 
 
-def test_a_refusal_without_words_shows_the_status_only(vendor: Vendor) -> None:
-    vendor.answer(403, b"<html>ann@example.com</html>")
+def test_a_refusal_without_words_shows_the_status_only(server: Vendor) -> None:
+    server.answer(403, b"<html>ann@example.com</html>")
     with pytest.raises(VendorError, match=r"^HTTP 403$"):
-        Said(vendor).get()
+        Said(server).get()
 
 
-def test_long_words_are_cut(vendor: Vendor) -> None:
-    vendor.answer(400, {"error": "word " * 1_000})
+def test_long_words_are_cut(server: Vendor) -> None:
+    server.answer(400, {"error": "word " * 1_000})
     with pytest.raises(VendorError) as caught:
-        Said(vendor).get()
+        Said(server).get()
     assert len(str(caught.value)) < 330
 
 
-def test_an_error_under_200_is_an_error(vendor: Vendor) -> None:
-    vendor.answer(200, {"error": "not for you"})
+def test_an_error_under_200_is_an_error(server: Vendor) -> None:
+    server.answer(200, {"error": "not for you"})
     with pytest.raises(VendorError, match="the vendor answers with an error: not for you") as caught:
-        Said(vendor).get()
+        Said(server).get()
     assert (caught.value.status, caught.value.text) == (200, "not for you")
-    assert len(vendor.asked) == 1
+    assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_redirects_are_refused_and_named_without_secrets(vendor: Vendor, status: int) -> None:
-    vendor.answer(status, b"", {"Location": f"{vendor.url}/elsewhere?key={KEY}"})
-    with pytest.raises(VendorError, match=rf"HTTP {status} to {vendor.url}/elsewhere\?key=\[hidden\]") as caught:
-        Said(vendor).get()
+def test_redirects_are_refused_and_named_without_secrets(server: Vendor, status: int) -> None:
+    server.answer(status, b"", {"Location": f"{server.url}/elsewhere?key={KEY}"})
+    with pytest.raises(VendorError, match=rf"HTTP {status} to {server.url}/elsewhere\?key=\[hidden\]") as caught:
+        Said(server).get()
     assert "redirects are not followed" in caught.value.hint
-    assert len(vendor.asked) == 1
+    assert len(server.asked) == 1
 
 
 # Authorization that ends.
@@ -342,48 +352,145 @@ class Tokens:
         return self.number <= self.most
 
 
-def test_a_token_that_is_not_accepted_is_renewed_once(vendor: Vendor) -> None:
-    vendor.answer(401, {"error": "expired"})
-    vendor.answer()
-    assert Said(vendor, auth=Tokens(5)).get() == GOOD
-    assert [asked.headers["Authorization"] for asked in vendor.asked] == ["Bearer token-1", "Bearer token-2"]
+def test_a_token_that_is_not_accepted_is_renewed_once(server: Vendor) -> None:
+    server.answer(401, {"error": "expired"})
+    server.answer()
+    assert Said(server, auth=Tokens(5)).get() == GOOD
+    assert [asked.headers["Authorization"] for asked in server.asked] == ["Bearer token-1", "Bearer token-2"]
 
 
-def test_a_new_token_that_is_not_accepted_either_fails(vendor: Vendor) -> None:
-    vendor.answer(401, {"error": "expired"})
+def test_a_new_token_that_is_not_accepted_either_fails(server: Vendor) -> None:
+    server.answer(401, {"error": "expired"})
     with pytest.raises(VendorError, match="HTTP 401: expired"):
-        Said(vendor, auth=Tokens(5)).get()
-    assert len(vendor.asked) == 2
+        Said(server, auth=Tokens(5)).get()
+    assert len(server.asked) == 2
 
 
-def test_a_fixed_key_is_not_tried_twice(vendor: Vendor) -> None:
-    vendor.answer(401, {"error": "wrong key"})
+def test_a_fixed_key_is_not_tried_twice(server: Vendor) -> None:
+    server.answer(401, {"error": "wrong key"})
     with pytest.raises(VendorError, match="wrong key"):
-        Said(vendor).get()
-    assert len(vendor.asked) == 1
+        Said(server).get()
+    assert len(server.asked) == 1
+
+
+def test_the_vendors_table_may_say_that_no_other_token_helps(server: Vendor) -> None:
+    server.answer(401, {"error": "missing scope"})
+    said = Said(server, auth=Tokens(5), errors=[ErrorRule(Action.FAIL, "ask for the scope", pattern="scope")])
+    with pytest.raises(VendorError, match="missing scope") as caught:
+        said.get()
+    assert caught.value.hint == "ask for the scope"
+    assert len(server.asked) == 1
+
+
+# What the vendor's table says of an error.
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_too_much_is_an_error_of_its_own(server: Vendor, status: int) -> None:
+    server.answer(status, {"error": "the range is too long"})
+    with pytest.raises(TooMuch) as caught:
+        Said(server, errors=[ErrorRule(Action.SPLIT, pattern="too long")]).get()
+    assert (caught.value.status, caught.value.text) == (status, "the range is too long")
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_an_error_may_be_worth_another_try(server: Vendor, status: int) -> None:
+    server.answer(status, {"error": "busy"})
+    server.answer()
+    said = Said(server, errors=[ErrorRule(Action.RETRY, pattern="busy", wait=8)])
+    assert said.get() == GOOD
+    assert 4 <= said.clock.waits[0] <= 8
+
+
+# What must not happen twice.
+
+
+def test_a_request_that_is_answered_is_sent_once(server: Vendor) -> None:
+    server.answer()
+    said = Said(server)
+    reply = said.once(lambda: pytest.fail("there is an answer"))
+    assert isinstance(reply, Reply)
+    assert reply.data == GOOD
+
+
+@pytest.mark.parametrize("found", [None, "the job"])
+def test_what_a_lost_answer_may_have_told_is_looked_up_first(server: Vendor, found: str | None) -> None:
+    server.hang_up()
+    server.answer()
+    reply = Said(server).once(lambda: found)
+    assert len(server.asked) == (1 if found else 2)
+    assert (reply if found else getattr(reply, "data", None)) == (found or GOOD)
+
+
+def test_what_is_refused_did_not_happen(server: Vendor) -> None:
+    server.answer(400, {"error": "no"})
+    with pytest.raises(VendorError, match="no"):
+        Said(server).once(lambda: pytest.fail("it was refused"))
+
+
+@pytest.mark.parametrize(("body", "data"), [(b"", None), (b"welcome", None), (b'{"a": 1}', {"a": 1})])
+def test_an_answer_of_which_nothing_is_promised_may_hold_anything(server: Vendor, body: bytes, data: Any) -> None:
+    server.answer(200, body, {"X-Token": "t"})
+    said = Said(server)
+    reply = said.client.send(HTTPRequest(method="GET", url=said.url), said.meter, decode=decode_any)
+    assert (reply.data, reply.headers["X-Token"]) == (data, "t")
+
+
+# What is told.
+
+
+@pytest.mark.parametrize("word", ["a", "a@", '"', "a@[", "Bearer ", "x=", "%40"])
+def test_no_text_of_a_vendors_is_slow_to_quote(server: Vendor, word: str) -> None:
+    began = time.perf_counter()
+    assert len(Said(server).client.quote(word * 500_000)) <= 301
+    Said(server).client.redact(word * 20_000)
+    assert time.perf_counter() - began < 2
+
+
+@given(st.integers(2_900, 3_100), st.sampled_from([KEY, "ann.longname@example.com", f"{KEY} and bob@example.com"]))
+def test_what_is_cut_off_leaves_no_half_of_a_secret(place: int, private: str) -> None:
+    # The addresses before it are replaced by shorter words, so that what follows comes near the beginning.
+    text = f"{'x' * (place - 14)}@example.com {private} more {'y' * 4_000}"
+    quoted = Said("http://127.0.0.1:9").client.quote(text)
+    for part in (KEY[:8], "ann.l", "bob"):
+        assert part not in quoted
+
+
+def test_each_answer_is_a_metric(server: Vendor, caplog: pytest.LogCaptureFixture) -> None:
+    server.answer(503)
+    server.answer()
+    with caplog.at_level(logging.INFO, "singer_sdk.metrics"):
+        Said(server).get("/logs", key="hidden")
+    points = [record.args[0].to_dict() for record in caplog.records if record.name == "singer_sdk.metrics"]
+    assert [point["metric"] for point in points] == ["http_request_duration"] * 2
+    assert [(p["tags"]["endpoint"], p["tags"]["http_status_code"], p["tags"]["status"]) for p in points] == [
+        ("/logs", 503, "failed"),
+        ("/logs", 200, "succeeded"),
+    ]
 
 
 # Files.
 
 
-def test_a_download_is_written_whole_after_a_cut_one(vendor: Vendor) -> None:
-    vendor.answer(200, b"half of", length=100)
-    vendor.answer(200, b"all")
-    assert Said(vendor).download() == (200, b"all")
+def test_a_download_is_written_whole_after_a_cut_one(server: Vendor) -> None:
+    server.answer(200, b"half of", length=100)
+    server.answer(200, b"all")
+    assert Said(server).download() == (200, b"all")
 
 
-def test_a_download_past_the_limit_is_refused(vendor: Vendor) -> None:
-    vendor.answer(200, b"x" * 2_000)
+def test_a_download_past_the_limit_is_refused(server: Vendor) -> None:
+    server.answer(200, b"x" * 2_000)
     with pytest.raises(VendorError, match="larger than 1,000 bytes"):
-        Said(vendor).download()
+        Said(server).download()
 
 
 # The end of a run.
 
 
-def test_the_end_of_the_run_ends_the_tries(vendor: Vendor) -> None:
-    vendor.answer(503)
-    said = Said(vendor)
+def test_the_end_of_the_run_ends_the_tries(server: Vendor) -> None:
+    server.answer(503)
+    said = Said(server)
     said.clock.stop()
     with pytest.raises(Stopped):
         said.get()

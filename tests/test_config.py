@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_emaillogs.config.checks import mistakes, shape_mistakes
-from tap_emaillogs.config.load import account_settings, coerced, from_environment, kind_of, merged, nested, secrets
+from tap_emaillogs.config.load import coerced, from_environment, given_by_account, kind_of, merged, nested, secrets
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.tap import TapEmailLogs
 
@@ -153,13 +153,12 @@ def test_accounts_take_what_they_leave_out_from_the_object_around_them() -> None
     config = {
         "smtp2go": {"api_key": KEY, "page_size": 5, "accounts": [{"account": "a"}, {"account": "b", "page_size": 6}]}
     }
-    (one, first), (two, second) = account_settings(config, BY_NAME["smtp2go"])
+    provider = BY_NAME["smtp2go"]
+    (one, first), (two, second) = given_by_account(config, provider)
     assert (one, two) == ("smtp2go.accounts[0]", "smtp2go.accounts[1]")
-    assert [(s["account"], s["api_key"], s["page_size"], s["history_days"]) for s in (first, second)] == [
-        ("a", KEY, 5, 30),
-        ("b", KEY, 6, 30),
-    ]
-    assert all("accounts" not in settings for settings in (first, second))
+    found = [provider.settings.of(given) for given in (first, second)]
+    assert [(s.account, s.page_size, s.history_days) for s in found] == [("a", 5, 30), ("b", 6, 30)]
+    assert all(given["api_key"] == KEY and "accounts" not in given for given in (first, second))
 
 
 def test_required_keys_may_come_from_either_place() -> None:

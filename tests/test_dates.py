@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tap_emaillogs.engine.windows import Window
 from tap_emaillogs.formats import dates
 from tap_emaillogs.providers.zeptomail import answers, dateform
+from tap_emaillogs.streams.window import Window
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 ZONES = (

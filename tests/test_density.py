@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from harness import NOW, Ticking
 from tap_emaillogs.engine.density import Density, cut, estimate, seen_region
 from tap_emaillogs.engine.engine import Engine, WindowRead
-from tap_emaillogs.engine.windows import Window
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.timestamps import MILLISECOND, SECOND
 from tap_emaillogs.http.client import ApiClient, Reply
 from tap_emaillogs.privacy.plan import Privacy
 from tap_emaillogs.streams.output import RecordLines
+from tap_emaillogs.streams.window import Window
 from tap_emaillogs.tap import TapEmailLogs
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from harness import NOW, Ticking
+from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import Memory, Outcome, Reading, Split
-from tap_emaillogs.engine.windows import Window
 from tap_emaillogs.formats.timestamps import millis, parse
 from tap_emaillogs.http.client import Reply
+from tap_emaillogs.streams.window import Window
 from tap_emaillogs.tap import TapEmailLogs
 
 LIMIT = 10
@@ -49,12 +50,13 @@ def test_few_times_in_order_by_chance_prove_nothing(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(account.client, "send", send)
     memory = Memory({}, lambda: None)
-    memory.cut_is_proven = True  # as it was by chance, elsewhere in the run
+    reader: Any = reader_of(stream)
+    reader.cut_is_proven = True  # as it was by chance, elsewhere in the run
     waiting = [Reading(Window(NOW - timedelta(hours=6), NOW), memory)]
     seen: set[str] = set()
     while waiting:
         reading = waiting.pop()
-        result = stream.read(reading)
+        result = reader.read(reading)
         outcomes = [result]
         if isinstance(result, Split):
             outcomes = list(result.outcomes.values())

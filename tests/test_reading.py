@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from harness import NOW
 from tap_emaillogs.engine.reading import Memory, Reading
-from tap_emaillogs.engine.windows import Window, equal_parts
+from tap_emaillogs.engine.windows import equal_parts
+from tap_emaillogs.streams.window import Window
 
 SECOND = timedelta(seconds=1)
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import NOW, Ticking
+from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import Memory, Reading
-from tap_emaillogs.engine.windows import Window
 from tap_emaillogs.formats.timestamps import SECOND
 from tap_emaillogs.http.client import Reply, decode
 from tap_emaillogs.streams.records import (
@@ -20,8 +20,10 @@ from tap_emaillogs.streams.records import (
     canonical,
     digest,
     json_text,
+    twin_key,
     without_nul,
 )
+from tap_emaillogs.streams.window import Window
 from tap_emaillogs.tap import TapEmailLogs
 
 SCHEMA: dict[str, Any] = {
@@ -261,6 +263,11 @@ def test_digests_tell_parts_apart(one: list[bytes], two: list[bytes]) -> None:
     assert len(digest(*one)) == 32
 
 
+@given(st.binary(max_size=20) | st.binary(min_size=16, max_size=16), st.integers(0, 3))
+def test_a_twins_key_is_the_digest_of_its_content_and_of_its_place(content: bytes, place: int) -> None:
+    assert twin_key(content, place) == digest(content, *([str(place).encode()] if place else []))
+
+
 def test_null_is_the_same_as_absent_at_every_depth() -> None:
     full = {"a": 1, "b": None, "c": {"x": None, "y": [{"z": None, "w": 0}]}}
     bare = {"c": {"y": [{"w": 0}]}, "a": 1}
@@ -297,7 +304,7 @@ def keyed(pages: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ACTIVITY.account.client, "send", send)
-        outcome = ACTIVITY.read(Reading(Window(NOW, NOW + SECOND), Memory({}, lambda: None)))
+        outcome = reader_of(ACTIVITY).read(Reading(Window(NOW, NOW + SECOND), Memory({}, lambda: None)))
     assert outcome.status == "complete"
     return [dict(record) for record in outcome.records]
 

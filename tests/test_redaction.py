@@ -11,11 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_emaillogs.http.redaction import RedactingFilter, Redactor
+from tap_emaillogs.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-redact = Redactor(["api-ABCDEF0123456789", "s3cret/with+signs= ", "abc"])
+redact = Redactor(
+    ["api-ABCDEF0123456789", "s3cret/with+signs= ", "abc"],
+    schemes=[scheme for provider in PROVIDERS for scheme in provider.auth_schemes],
+)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
-from harness import LEDGER, VENDORS
+from harness import LEDGER, VENDORS, catalog
 from sandbox.server import Sandbox
 from tap_emaillogs.tap import TapEmailLogs
 
@@ -33,9 +33,12 @@ def _sandbox() -> Iterator[None]:
         yield
 
 
+_CONFIG = {name: vendor.config(f"http://127.0.0.1:{_PORT}") for name, vendor in _BOX.vendors.items()}
 TestSuite = get_tap_test_class(
     TapEmailLogs,
-    config={name: vendor.config(f"http://127.0.0.1:{_PORT}") for name, vendor in _BOX.vendors.items()},
+    config=_CONFIG,
+    # All streams: the suite compares each one's records with what the catalog selects.
+    catalog=catalog(_CONFIG, [stream.name for stream in TapEmailLogs(config=_CONFIG).discover_streams()]),
     # The SDK counts what streams return one by one; the ledger's rows come into being when others read.
     suite_config=SuiteConfig(ignore_no_records_for_streams=[LEDGER]),
     parse_env_config=False,

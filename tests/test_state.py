@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from harness import NOW, Ticking
 from tap_emaillogs.engine.state import Bookmark, EndpointState, Partitions, StateError, check
-from tap_emaillogs.engine.windows import Policy, Window, subtract
+from tap_emaillogs.engine.windows import subtract
+from tap_emaillogs.streams.window import Policy, Window
 from tap_emaillogs.tap import TapEmailLogs
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ import pyzipper
 
 from sandbox.zeptomail.files import Shape, build
 from tap_emaillogs.files.archives import BrokenFile, Limits, WrongPassword
-from tap_emaillogs.files.tables import column_names, open_table, snake_case
+from tap_emaillogs.files.tables import column_names, open_table
 from tap_emaillogs.formats import dates
+from tap_emaillogs.formats.names import snake_case
 
 COLUMNS = ("From", "To", "Subject", "Status")
 ROWS = [(f"a{number}@x.example", "b@x.example", f"Größe {number}", "delivered") for number in range(40)]

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from tap_emaillogs.engine.pace import Pace
 from tap_emaillogs.engine.windows import (
     Need,
-    Policy,
     Progress,
-    Window,
     cut_at,
     equal_parts,
     need,
@@ -25,6 +23,7 @@ from tap_emaillogs.engine.windows import (
     union,
 )
 from tap_emaillogs.formats.timestamps import EPOCH, MILLISECOND, SECOND, floor
+from tap_emaillogs.streams.window import Policy, Window
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

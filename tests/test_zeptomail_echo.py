@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from harness import NOW, Ticking, catalog, config_of, run, upserted
-from tap_emaillogs.engine.windows import Window
 from tap_emaillogs.providers.zeptomail import answers
 from tap_emaillogs.providers.zeptomail.dateform import DEFAULT
+from tap_emaillogs.streams.window import Window
 from zeptomail_runs import NAME, change, player, read, warnings
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ import logging
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.config.load import account_settings
-from tap_emaillogs.config.schema import TOP_DEFAULTS
+from tap_emaillogs.config.load import given_by_account
+from tap_emaillogs.config.schema import General
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.budget import Budget
 from tap_emaillogs.http.client import ApiClient
 from tap_emaillogs.streams.provider import Account
+from tap_emaillogs.streams.settings import declared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,41 +36,40 @@ def build(
     config: Mapping[str, Any], providers: Iterable[Provider], clock: Clock, redact: Redactor
 ) -> dict[str, list[Account]]:
     """Return the accounts of each configured provider."""
-    top = {**TOP_DEFAULTS, **config}
+    general = General.of({name: config.get(name) for name in declared(General)})
     return {
         provider.name: [
-            _account(provider, settings, top, clock, redact) for _, settings in account_settings(config, provider)
+            _account(provider, given, general, clock, redact) for _, given in given_by_account(config, provider)
         ]
         for provider in providers
         if isinstance(config.get(provider.name), dict)
     }
 
 
-def _account(
-    provider: Provider, settings: Mapping[str, Any], top: Mapping[str, Any], clock: Clock, redact: Redactor
-) -> Account:
-    concurrency = int(settings["max_concurrency"])
+def _account(provider: Provider, given: Mapping[str, Any], general: General, clock: Clock, redact: Redactor) -> Account:
+    settings = provider.settings.of(given)
+    redact.add_schemes(*provider.auth_schemes)
     client = ApiClient(
-        auth=provider.auth(settings),
-        budget=Budget(float(settings["requests_per_minute"]), clock),
+        auth=settings.auth(),
+        budget=Budget(settings.requests_per_minute, clock),
         clock=clock,
         redact=redact,
         logger=logging.getLogger(f"tap-emaillogs.{provider.name}"),
-        vendor_message=provider.error_message,
-        token_refused=provider.token_refused,
-        label=f"{provider.name}, account {settings['account']}",
-        timeout=float(top["timeout_seconds"]),
-        max_tries=int(top["max_tries"]),
-        user_agent=top.get("user_agent") or default_user_agent(),
-        connections=concurrency,
+        vendor_message=provider.error_finder(settings),
+        errors=provider.errors,
+        label=f"{provider.name}, account {settings.account}",
+        context={"provider": provider.name, "account": settings.account},
+        timeout=general.timeout_seconds,
+        max_tries=general.max_tries,
+        user_agent=general.user_agent or default_user_agent(),
+        connections=settings.max_concurrency,
     )
-    start = settings.get("start_date") or top.get("start_date")
-    end = top.get("end_date")
     return Account(
         provider,
-        settings["account"],
+        settings.account,
         settings,
         client,
-        start=timestamps.parse(start) if start else None,
-        end=timestamps.parse(end) if end else None,
+        given,
+        start=timestamps.parse(settings.start_date) if settings.start_date else None,
+        end=timestamps.parse(general.end_date) if general.end_date else None,
     )

@@ -12,20 +12,20 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tap_emaillogs.config.load import account_settings, kind_of
+from tap_emaillogs.config.load import given_by_account, kind_of
 from tap_emaillogs.formats import timestamps
-from tap_emaillogs.privacy.hiding import RECIPIENTS
+from tap_emaillogs.privacy.annotations import recipient_keys
+from tap_emaillogs.streams.schemas import columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from tap_emaillogs.streams.provider import Provider
+    from tap_emaillogs.streams.settings import Settings
 
-_POSITIVE = {"timeout_seconds", "max_tries", "page_size", "window_hours", "history_days", "max_concurrency"}
 _MOST = {"seconds": 86_400, "minutes": 52_560_000, "hours": 876_000, "days": 36_500}
 """A hundred years (a day for waits), by the last word of a setting: longer times leave the calendar."""
-_IN_HEADERS = {"api_key", "access_token"}
 _SHORTEST_SALT = 16
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -115,13 +115,14 @@ def _object_mistakes(value: dict[str, Any], schema: Mapping[str, Any], path: str
             yield f"{inner} is no setting of this tap" + (f"; did you mean {close[0]}?" if close else "")
 
 
-def _number_mistakes(value: float, _schema: Mapping[str, Any], path: str) -> Iterator[str]:
+def _number_mistakes(value: float, schema: Mapping[str, Any], path: str) -> Iterator[str]:
     name = path.rpartition(".")[2].partition("[")[0]
-    most = _MOST.get(name.rpartition("_")[2], math.inf)
+    most = schema.get("maximum", _MOST.get(name.rpartition("_")[2], math.inf))
+    positive = "exclusiveMinimum" in schema
     if not math.isfinite(value):
         yield f"{path} must be a finite number"
-    elif value < 0 or (value == 0 and name in _POSITIVE):
-        yield f"{path} must be {'greater than 0' if name in _POSITIVE else '0 or greater'}"
+    elif value < 0 or (value == 0 and positive):
+        yield f"{path} must be {'greater than 0' if positive else '0 or greater'}"
     elif value > most:
         yield f"{path} must be at most {most}"
 
@@ -177,39 +178,52 @@ def _privacy_mistakes(config: Mapping[str, Any], providers: Iterable[Provider]) 
         yield f"privacy.salt is missing: privacy.{hashed[0]} is to be hashed"
     elif privacy.get("recipient", "keep") != "keep":
         for kind in (kind for provider in providers if provider.name in config for kind in provider.streams):
-            keys: Any = kind.primary_keys
-            for key in sorted(RECIPIENTS.intersection(keys)):
-                name = vars(kind)["name"]
+            for key in recipient_keys(columns(kind)):
+                name = columns(kind).stream
                 yield f"privacy.salt is missing: `{key}` is in the primary key of {name}, so it is hashed there"
 
 
 def _provider_mistakes(provider: Provider, config: Mapping[str, Any], now: datetime | None) -> Iterator[str]:
-    accounts = account_settings(config, provider)
+    accounts = given_by_account(config, provider)
     if not accounts:
         yield f"{provider.name}.accounts is an empty list: name at least one account or leave it out"
     labels: dict[str, str] = {}
-    for path, settings in accounts:
-        given = {"allow_http": config.get("allow_http"), **settings}
-        for check in (_label_mistakes, _text_mistakes):
-            yield from (f"{path}.{key} {what}" for key, what in check(given))
-        yield from (f"{path}.{key} {what}" for key, what in _required_mistakes(provider, settings))
-        for key, value in (settings.get("filters") or {}).items():
-            if value in ("", []):
-                yield f"{path}.filters.{key} is empty: give it a value, or leave it out to read everything"
-        yield from (f"{path}.{key} {what}" for key, what in provider.checks(settings))
-        yield from _order_mistakes(f"{path}.", settings.get("start_date"), config.get("end_date"))
-        yield from _future_mistakes(f"{path}.", settings.get("start_date"), now)
-        label = settings["account"]
+    for path, given in accounts:
+        settings = provider.settings.of(given)
+        for found in (
+            _label_mistakes(settings.account),
+            _text_mistakes(settings),
+            _required_mistakes(provider, given),
+            _address_mistakes(provider, settings),
+            _filter_mistakes(settings),
+            settings.mistakes(),
+        ):
+            yield from (f"{path}.{key} {what}" for key, what in found)
+        if settings.start_date != config.get("start_date"):  # that of the whole configuration is checked once
+            yield from _order_mistakes(f"{path}.", settings.start_date, config.get("end_date"))
+            yield from _future_mistakes(f"{path}.", settings.start_date, now)
+        label = settings.account
         if label in labels:
             yield f"{path}.account is the same as that of {labels[label]}: each account needs its own label"
         labels[label] = path
 
 
-def _label_mistakes(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if not settings["account"].strip():
+def _label_mistakes(label: str) -> Iterator[tuple[str, str]]:
+    if not label.strip():
         yield "account", "is empty"
-    if "@" in settings["account"]:
+    if "@" in label:
         yield "account", "must not be an e-mail address, since it stands in STATE and in every log line"
+
+
+def _address_mistakes(provider: Provider, settings: Settings) -> Iterator[tuple[str, str]]:
+    if not settings.api_root() and not any("base_url" in keys for keys in provider.required):
+        yield "base_url", "is missing"
+
+
+def _filter_mistakes(settings: Settings) -> Iterator[tuple[str, str]]:
+    for key, value in settings.filters.items():
+        if value in ("", []):
+            yield f"filters.{key}", "is empty: give it a value, or leave it out to read everything"
 
 
 def _required_mistakes(provider: Provider, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -223,16 +237,16 @@ def _required_mistakes(provider: Provider, settings: Mapping[str, Any]) -> Itera
             yield key, ("is empty" if key in settings else "is missing") + others
 
 
-def _text_mistakes(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for key, value in settings.items():
+def _text_mistakes(settings: Settings) -> Iterator[tuple[str, str]]:
+    for one, value in settings.items():
         if not isinstance(value, str) or not value:
             continue
         if any(ord(character) < 32 for character in value):
-            yield key, "holds a line break or another control character"
-        elif key.endswith("_url"):
-            yield from ((key, what) for what in _url_mistakes(value, allow_http=bool(settings.get("allow_http"))))
-        elif key in _IN_HEADERS:
-            yield from ((key, what) for what in _header_mistakes(value))
+            yield one.name, "holds a line break or another control character"
+        elif one.name.endswith("_url"):
+            yield from ((one.name, what) for what in _url_mistakes(value, allow_http=settings.allow_http))
+        elif one.option.in_header:
+            yield from ((one.name, what) for what in _header_mistakes(value))
 
 
 def _header_mistakes(value: str) -> Iterator[str]:

@@ -7,7 +7,8 @@ import os
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.config.schema import COMMON_DEFAULTS
+from tap_emaillogs.config.schema import General
+from tap_emaillogs.streams.settings import declared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,14 +83,17 @@ def coerced(value: Any, schema: Mapping[str, Any]) -> Any:
     return value
 
 
-def account_settings(config: Mapping[str, Any], provider: Provider) -> list[tuple[str, dict[str, Any]]]:
-    """Return the (path, settings) of each account of a provider, with what they leave out filled in."""
-    outer = dict(config[provider.name])
+def given_by_account(config: Mapping[str, Any], provider: Provider) -> list[tuple[str, dict[str, Any]]]:
+    """Return (path, what the user gave) for each account of a provider.
+
+    An account takes what it leaves out from the object around it, and that from the top where it is a setting there.
+    """
+    top = {name: config[name] for name in declared(General).keys() & declared(provider.settings) if name in config}
+    outer = {**top, **config[provider.name]}
     given = outer.pop("accounts", None)
-    found = [(provider.name, outer)]
-    if given is not None:
-        found = [(f"{provider.name}.accounts[{number}]", {**outer, **account}) for number, account in enumerate(given)]
-    return [(path, {**COMMON_DEFAULTS, **provider.defaults_for(settings), **settings}) for path, settings in found]
+    if given is None:
+        return [(provider.name, outer)]
+    return [(f"{provider.name}.accounts[{number}]", {**outer, **account}) for number, account in enumerate(given)]
 
 
 def secrets(value: Any, schema: Mapping[str, Any]) -> Iterator[str]:

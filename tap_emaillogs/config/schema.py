@@ -1,47 +1,54 @@
-"""The configuration's JSON schema, composed from what the providers say."""
+"""The configuration's JSON schema, made from what the settings' classes declare."""
 
 from __future__ import annotations
 
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 
+from tap_emaillogs.streams.settings import Options, Settings, declared, option
 from tap_emaillogs.streams.undocumented import UndocumentedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tap_emaillogs.streams.provider import Provider
+    from tap_emaillogs.streams.settings import Declared
 
-DEFAULT_ACCOUNT = "default"
-
-COMMON_DEFAULTS: dict[str, Any] = {
-    "account": DEFAULT_ACCOUNT,
-    "max_concurrency": 2,
+_SCALARS: dict[Any, Any] = {
+    str: th.StringType,
+    int: th.IntegerType,
+    float: th.NumberType,
+    bool: th.BooleanType,
 }
-TOP_DEFAULTS: dict[str, Any] = {"on_gap": "warn", "timeout_seconds": 60, "max_tries": 6}
 
-_ALLOW_HTTP = "Permit addresses with http, where anybody on the way can read key and mail (false; loopback always may)."
-TOP: tuple[th.Property[Any], ...] = (
-    th.Property(
-        "start_date",
-        th.DateTimeType,
-        description="Read events from this time on (ISO 8601, UTC unless it names an offset). "
-        "Without it a first run goes back as far as the vendor keeps its log.",
-    ),
-    th.Property("end_date", th.DateTimeType, description="Read events before this time only; for backfills."),
-    th.Property(
-        "on_gap",
-        th.StringType,
-        allowed_values=["warn", "fail"],
-        description="What a gap (a window lost to the vendor's history, or cut by it) means: `warn` (default) "
-        "or `fail`, exit status 1.",
-    ),
-    th.Property("timeout_seconds", th.NumberType, description="Longest silence of a vendor in one request (60)."),
-    th.Property("max_tries", th.IntegerType, description="How often a request is tried in all (6)."),
-    th.Property("user_agent", th.StringType, description="User-Agent header of all requests."),
-    th.Property("allow_http", th.BooleanType, description=_ALLOW_HTTP),
-)
+
+@dataclass(frozen=True, kw_only=True)
+class General(Options):
+    """The settings that are no provider's."""
+
+    start_date: str | None = option(
+        None,
+        "Read events from this time on (ISO 8601, UTC unless it names an offset). Without it a first run goes back as "
+        "far as the vendor keeps its log.",
+        kind=th.DateTimeType,
+    )
+    end_date: str | None = option(None, "Read events before this time only; for backfills.", kind=th.DateTimeType)
+    on_gap: str = option(
+        "warn",
+        "What a gap (a window lost to the vendor's history, or cut by it) means: `warn`, or `fail`, exit status 1.",
+        allowed=("warn", "fail"),
+    )
+    timeout_seconds: float = option(60, "Longest silence of a vendor in one request.", positive=True)
+    max_tries: int = option(6, "How often a request is tried in all.", positive=True)
+    user_agent: str | None = option(None, "User-Agent header of all requests.")
+    allow_http: bool = option(
+        False, "Permit addresses with http, where anybody on the way can read key and mail; loopback always may."
+    )
+
 
 PRIVACY = th.Property(
     "privacy",
@@ -71,28 +78,66 @@ PRIVACY = th.Property(
     description="What happens to personal data before anything is written; everything is kept by default.",
 )
 
-COMMON: tuple[th.Property[Any], ...] = (
-    th.Property("base_url", th.StringType, description="The API root, with its scheme."),
-    th.Property("allow_http", th.BooleanType, description="As above, for this provider or account."),
-    th.Property("account", th.StringType, description="Label of this account in every record (`default`)."),
-    th.Property("start_date", th.DateTimeType, description="As above, for this provider or account."),
-    th.Property("history_days", th.NumberType, description="Days that the vendor keeps its log."),
-    th.Property("lookback_minutes", th.NumberType, description="Each run starts so far before its bookmark."),
-    th.Property(
-        "revisit_minutes",
-        th.ArrayType(th.NumberType),
-        description="Every stretch of time is read once more when it reaches each of these ages.",
-    ),
-    th.Property("settle_minutes", th.NumberType, description="Windows end so long before now."),
-    th.Property("window_hours", th.NumberType, description="The largest window asked for at once."),
-    th.Property("page_size", th.IntegerType, description="Rows asked for in one request."),
-    th.Property(
-        "requests_per_minute",
-        th.NumberType,
-        description="Request budget of the account; default: the vendor's published one; 0: no limit.",
-    ),
-    th.Property("max_concurrency", th.IntegerType, description="Windows of the account read at the same time (2)."),
-)
+
+# From a declaration to a property.
+
+
+def property_of(one: Declared, default: str, more: str = "", kind: Any = None) -> th.Property[Any]:
+    """Return a setting's property.
+
+    The default stands in its description only: as the schema's own, a plugin's definition would take it over, and that
+    would switch its provider on.
+    """
+    parts = (one.option.description, more, f"Default: {default}." if default else "")
+    return th.Property(
+        one.name,
+        kind or _kind(one),
+        description=" ".join(filter(None, parts)) or None,
+        secret=one.option.secret,
+        allowed_values=[*one.option.allowed] if one.option.allowed and one.type in _SCALARS else None,
+    )
+
+
+def default_text(value: Any) -> str:
+    """Return a default as the documentation shows it; empty: there is none to speak of."""
+    if value is None or value in ("", {}, ()) or isinstance(value, Options):
+        return ""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(default_text, value))
+    if isinstance(value, str):
+        return f"`{value}`"
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
+
+
+def _kind(one: Declared) -> Any:
+    if one.option.kind is not None:
+        return one.option.kind
+    if isinstance(one.type, type) and issubclass(one.type, Options):
+        return th.ObjectType(*properties(one.type), additional_properties=False)
+    if typing.get_origin(one.type) is Sequence:
+        (item,) = typing.get_args(one.type)
+        allowed = [*one.option.allowed]
+        return th.ArrayType(_SCALARS[item](allowed_values=allowed) if allowed else _SCALARS[item])
+    bounds = {"exclusive_minimum": 0 if one.option.positive else None, "maximum": one.option.most}
+    bounds = {name: bound for name, bound in bounds.items() if bound is not None}
+    return _SCALARS[one.type](**bounds) if bounds else _SCALARS[one.type]
+
+
+def properties(kind: type[Options]) -> Iterator[th.Property[Any]]:
+    """Yield the properties of a class of settings."""
+    for one in declared(kind).values():
+        if one.option.description:
+            yield property_of(one, default_text(one.default))
+
+
+def general_properties() -> Iterator[th.Property[Any]]:
+    """Yield those of the settings that are no provider's: only they may have a default that others take over."""
+    for one, prop in zip(declared(General).values(), properties(General), strict=True):
+        prop.default = one.default
+        yield prop
+
+
+# One provider's.
 
 
 def _columns(provider: Provider) -> Iterator[th.Property[Any]]:
@@ -126,10 +171,43 @@ def _filters(provider: Provider) -> Iterator[th.Property[Any]]:
         )
 
 
+def own_properties(provider: Provider) -> Iterator[th.Property[Any]]:
+    """Yield the properties of the settings that the vendor itself describes."""
+    for one in declared(provider.settings).values():
+        if one.described_by is not Settings:
+            yield property_of(one, default_of(provider, one), _required(provider, one.name))
+
+
+def common_properties(provider: Provider) -> Iterator[th.Property[Any]]:
+    """Yield those of the settings that all vendors have, with this vendor's defaults."""
+    for one in declared(provider.settings).values():
+        if one.described_by is Settings and one.option.description:
+            yield property_of(one, default_of(provider, one))
+
+
+def default_of(provider: Provider, one: Declared) -> str:
+    """Return a setting's default in words, with those that streams and other settings make differ."""
+    if one.name in declared(General):
+        return ""  # that of the whole configuration
+    streams: dict[str, list[str]] = {}
+    for kind in provider.streams:
+        streams.setdefault(default_text(kind.defaults.get(one.name, one.default)), []).append(vars(kind)["name"])
+    text, *others = streams or [default_text(one.default)]
+    parts = [text, *(f"{other} for {', '.join(streams[other])}" for other in others)]
+    parts += [f"{default_text(value)} with {name} {case}" for (name, case), value in one.option.cases.items()]
+    return "; ".join(filter(None, parts))
+
+
+def _required(provider: Provider, name: str) -> str:
+    if not any(name in keys for keys in provider.required):
+        return ""
+    others = " or ".join(", ".join(keys) for keys in provider.required if name not in keys)
+    return f"Required without {others}." if others else "Required."
+
+
 def provider_property(provider: Provider) -> th.Property[Any]:
     """Return the configuration object of one provider."""
-    own = (*provider.settings, *_filters(provider), *_columns(provider), *COMMON)
-    own = tuple({prop.name: prop for prop in reversed(own)}.values())[::-1]  # a provider may describe a common key
+    own = (*own_properties(provider), *_filters(provider), *_columns(provider), *common_properties(provider))
     return th.Property(
         provider.name,
         th.ObjectType(
@@ -148,5 +226,6 @@ def provider_property(provider: Provider) -> th.Property[Any]:
 
 def config_schema(providers: Iterable[Provider]) -> dict[str, Any]:
     """Return the JSON schema of the whole configuration."""
-    schema: dict[str, Any] = th.PropertiesList(*TOP, PRIVACY, *map(provider_property, providers)).to_dict()
+    objects = map(provider_property, providers)
+    schema: dict[str, Any] = th.PropertiesList(*general_properties(), PRIVACY, *objects).to_dict()
     return schema

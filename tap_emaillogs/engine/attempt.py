@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.streams.paginators import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-
-class Taken(NamedTuple):
-    """A row of a page, packed until its window is whole."""
-
-    identity: Any
-    """What tells it from other rows, hashable: the vendor's key, or a digest."""
-    line: bytes
-    """Its record as JSON; without its key where that depends on the row's twins."""
-    order: bytes = b""
-    """Its place among rows of the same identity."""
+    from tap_emaillogs.streams.taken import Taken
 
 
 class Attempt:
     """The pages of one attempt at a window."""
 
-    def __init__(self, *, anchored: bool = False) -> None:
+    def __init__(self, mark: Callable[[Taken], Any] | None = None, *, anchored: bool = False) -> None:
+        self._mark = mark
+        """What is the same in a row that two pages show, and in exact twins; None: rows have a key of the vendor's."""
         self.anchored = anchored
         """Whether its pages show every row that was there all the time, however others moved meanwhile."""
         self.rows: list[Taken] = []
@@ -43,24 +36,33 @@ class Attempt:
         self.at_seams: set[Any] = set()
         """Those of them with which a page ends, or the next one begins: what a shift looks like in any order."""
         self._told = {"all", "rest"}
-        self._before: Sequence[Taken] = ()
+        self._before: Sequence[Any] = ()
 
     @property
     def total(self) -> int | None:
         """How many rows there are, as the vendor says: at first, or of anchored pages at last."""
         return self.last.total if self.anchored else self.first.total
 
-    def add(self, taken: Sequence[Taken], mark: Callable[[Taken], Any]) -> None:
-        """Add the rows of the page seen last; rows of equal `mark` are twins or the same row."""
-        if self._before and taken:
-            before, now = [mark(row) for row in self._before], [mark(row) for row in taken]
-            common = {*before} & {*now}
-            self.seams.append(len(self.rows))
-            self.seams_with_twins += bool(common)
-            self.common |= common
-            self.at_seams |= common & {before[-1], now[0]}
-        self._before = taken
+    def add(self, taken: Sequence[Taken]) -> None:
+        """Add the rows of the page seen last."""
+        if self._mark is not None:
+            now = [*map(self._mark, taken)]
+            if self._before and now:
+                self._compare(now, taken)
+            self._before = now
         self.rows.extend(taken)
+
+    def _compare(self, now: Sequence[Any], taken: Sequence[Taken]) -> None:
+        common = {*self._before}.intersection(now)
+        self.seams.append(len(self.rows))
+        if not common:
+            return
+        self.seams_with_twins += 1
+        self.common |= common
+        self.at_seams |= common & {self._before[-1], now[0]}
+        # Without a reference two mails may well look the same; what has one, and comes twice, was shifted.
+        if not self.moved and any(row.order and mark in common for row, mark in zip(taken, now, strict=True)):
+            self.moved = "a row came twice while paging"
 
     def see(self, page: Page, shown: int) -> None:
         """Compare a page's total with the first one's; `shown` rows came on the pages before it.

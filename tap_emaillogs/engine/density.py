@@ -8,8 +8,9 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.engine.windows import Window, cut_at, equal_parts
+from tap_emaillogs.engine.windows import cut_at, equal_parts
 from tap_emaillogs.formats.timestamps import floor
+from tap_emaillogs.streams.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from tap_emaillogs.engine.finish import Finished, Finisher
 from tap_emaillogs.engine.ledger import EndpointLedger
+from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import Memory, Outcome, Reading
 from tap_emaillogs.engine.slots import Done, Parts, WindowQueue
-from tap_emaillogs.engine.windows import Need, Window, need, plan
+from tap_emaillogs.engine.windows import Need, hull, need, plan
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.http.errors import Abandoned
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.events import Deriving
     from tap_emaillogs.streams.output import RecordLines
+    from tap_emaillogs.streams.window import Window
 
 
 @dataclass
@@ -64,7 +66,8 @@ class Endpoint:
     warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.policy = self.stream.account.policy(self.stream.unit, self.stream.overrides)
+        self.policy = self.stream.account.policy(self.stream.unit, self.stream.defaults)
+        self.reader = reader_of(self.stream)
         self.memory = Memory(self.state.notes)
         clock = self.stream.account.client.clock
         self.ledger = EndpointLedger(self.id, self.stream.filters(), clock.now)
@@ -94,8 +97,10 @@ class Endpoint:
         first = any(consumer.bookmark.progress.bookmark is None for consumer in self.consumers)
         needs = [self._need(consumer) for consumer in self.consumers]
         nothing = all(n.forward is None and not n.revisits for n in needs)
-        pinned = [] if nothing else self.stream.pinned(self.memory)
+        pinned = [] if nothing else self.reader.pinned(self.memory.notes)
         windows = plan(needs, self.policy, pinned)
+        if not self.stream.time_filter:
+            windows = hull(windows)
         if first and windows:
             self.state.begin_at(min(windows).start)
         self._note_lost()
@@ -103,7 +108,7 @@ class Endpoint:
         for pin in sorted(pinned):  # what was asked for counts as read
             asked = pin.end if asked is not None and asked in pin else asked
         since = None if first and asked == begun else asked
-        reason = self.stream.postponed(since, self.now) if windows else None
+        reason = self.reader.postponed(since, self.now) if windows else None
         if reason is not None:
             self.stream.logger.info("%s: %s", self, reason)
             windows = [window for window in windows if window in pinned]  # what lives at the vendor is still taken up
@@ -172,7 +177,7 @@ class Endpoint:
             Stopped: The run is ending.
         """
         try:
-            result = self.stream.read(reading)
+            result = self.reader.read(reading)
             if isinstance(result, Outcome):
                 return self._done(reading.window, result)
             parts = Parts(result.windows)
@@ -197,14 +202,14 @@ class Endpoint:
     def _check(self) -> None:
         if self.stream.account.client.clock.stopped:
             raise Stopped
-        if self.memory.abandoned:
+        if self.memory.cancelled:
             raise Abandoned("the endpoint ended before this window was read")
 
     # Submitting and taking windows.
 
     def submit_next(self) -> Slot | None:
         """Return the next window to read, if there is one and it may be read now."""
-        return None if self.ended else self.slots.submit_next(self.stream.windows_in_flight())
+        return None if self.ended else self.slots.submit_next(self.reader.windows_in_flight())
 
     def ready(self) -> Slot | None:
         """Return the window to be written next, if it has been read."""
@@ -212,7 +217,7 @@ class Endpoint:
 
     def end(self) -> None:
         """Read no more in this run; workers that are still at it are to stop."""
-        self.ended = self.memory.abandoned = True
+        self.ended = self.memory.cancelled = True
         self.slots.clear()
 
     # Writing a window.
@@ -256,7 +261,7 @@ class Endpoint:
 
     def keep_notes(self) -> None:
         """Bring what the workers noted into STATE."""
-        notes, waiting = self.memory.snapshot()
+        notes, waiting = self.memory.notes.snapshot()
         self._unwritten.extend(waiting)
         if notes != self.state.notes:
             self.state.notes = notes

@@ -95,13 +95,13 @@ class Engine:
         self._arrivals: queue.SimpleQueue[_Arrival | None] = queue.SimpleQueue()
         self._noted: queue.SimpleQueue[Endpoint] = queue.SimpleQueue()
         """Endpoints whose workers noted something for STATE."""
-        self._pool = Pool(min(_MOST_THREADS, sum(e.stream.windows_in_flight() for e in endpoints)))
+        self._pool = Pool(min(_MOST_THREADS, sum(e.reader.windows_in_flight() for e in endpoints)))
         self._in_flight = 0
         """Windows being read at endpoints that have not ended."""
         self._over = False
         self.failures: list[Failure] = []
         for endpoint in endpoints:
-            endpoint.memory.on_change = self._notes_changed(endpoint)
+            endpoint.memory.notes.on_change = self._notes_changed(endpoint)
 
     def wake(self) -> None:
         """Make a waiting `steps` look at the clock; callable from anywhere."""
@@ -138,7 +138,7 @@ class Engine:
         finally:
             for endpoint in self._endpoints:
                 endpoint.end()
-                endpoint.memory.close()
+                endpoint.memory.notes.close()
             self._pool.close()
             self._over = True
             self._discard()

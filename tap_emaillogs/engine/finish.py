@@ -16,17 +16,18 @@ from singer_sdk import Stream
 
 from tap_emaillogs.engine.spool import Block, Spool
 from tap_emaillogs.streams.records import Packed, digest, encode
+from tap_emaillogs.streams.schemas import columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tap_emaillogs.engine.endpoint import Consumer
     from tap_emaillogs.engine.reading import Outcome
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.privacy.plan import Privacy
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.events import Derive, Deriving
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.window import Window
 
 _CHUNK = 512
 """So many rows are finished at once, and written between two looks at whether the run is ending."""
@@ -67,9 +68,10 @@ class Finisher:
         privacy: Privacy,
         check: Callable[[], None],
     ) -> None:
-        self._stream, self._consumers, self._privacy, self._check = stream, consumers, privacy, check
+        self._stream, self._consumers, self._check = stream, consumers, check
+        self._plan = privacy.plan(columns(type(stream)), *(columns(type(consumer.stream)) for consumer in consumers))
         self._lock = threading.Lock()
-        self._edges = bool(stream.time_columns) and not stream.exact_bounds
+        self._edges = bool(stream.time_columns) and stream.time_filter and not stream.exact_bounds
         self._as_they_are = (
             len(consumers) == 1
             and consumers[0].deriving is as_it_is
@@ -123,12 +125,7 @@ class Finisher:
     def _derived(self, record: Record, derives: Sequence[Derive]) -> list[list[Record]]:
         """Return what each consumer writes of a record, personal data hidden."""
         # All are derived before anything is hidden or left out.
-        derived = [list(derive(record)) for derive in derives]
-        source = (self._stream.name, record)
-        return [
-            [self._privacy.apply(consumer.stream.name, item, source) for item in items]
-            for consumer, items in zip(self._consumers, derived, strict=True)
-        ]
+        return self._plan.hide(record, [list(derive(record)) for derive in derives])
 
     def _blocks(self, derived: Sequence[list[Record]]) -> list[Block]:
         return [

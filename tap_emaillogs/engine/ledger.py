@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import Stream, StreamSchema
 
 from tap_emaillogs.formats.timestamps import millis
-from tap_emaillogs.streams.base import SCHEMAS
 from tap_emaillogs.streams.records import digest
+from tap_emaillogs.streams.schemas import SCHEMAS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_emaillogs.engine.reading import Status
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.window import Window
 
 
 class SyncWindows(Stream):

@@ -30,14 +30,12 @@ class Sources:
     streams: Mapping[str, Stream]
     accounts_of: Callable[[LogStream], Sequence[Account]]
 
-    def endpoints(
-        self, outputs: Mapping[str, RecordLines], privacy: Callable[[], Privacy], now: datetime
-    ) -> list[Endpoint]:
+    def endpoints(self, outputs: Mapping[str, RecordLines], privacy: Privacy, now: datetime) -> list[Endpoint]:
         """Return what is to be read so that each stream with an output gets its records, each endpoint once.
 
         Args:
             outputs: What makes lines of the records of a stream, by the stream's name.
-            privacy: Makes what hides personal data, for one endpoint each.
+            privacy: What hides personal data.
             now: When the run began.
         """
         partitions = {name: Partitions(stream) for name, stream in self.streams.items()}
@@ -57,7 +55,7 @@ class Sources:
                 )
             if consumers:
                 known = EndpointState(partitions[SyncWindows.name], context_of(account, stream))
-                found.append(Endpoint(bound, consumers, known, now, privacy()))
+                found.append(Endpoint(bound, consumers, known, now, privacy))
         for endpoint in found:
             endpoint.plan()
         return found

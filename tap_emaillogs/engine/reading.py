@@ -1,13 +1,15 @@
-"""What is exchanged between the engine and the streams: a window to read, and what came of it."""
+"""What the engine and the readers exchange: a window to read, and what came of it."""
 
 from __future__ import annotations
 
-import copy
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from tap_emaillogs.engine.density import Density
+from tap_emaillogs.engine.notes import Notes
+from tap_emaillogs.engine.windows import equal_parts
 from tap_emaillogs.formats.timestamps import millis
 from tap_emaillogs.http.client import Meter
 
@@ -15,61 +17,39 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from tap_emaillogs.engine.windows import Window
+    from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.window import Window
 
 Status = Literal["complete", "truncated", "unavailable", "pending", "failed"]
 
 
-class Memory:
-    """What an endpoint of an account remembers: within a run its density, from run to run what lives at the vendor.
+class Learned:
+    """What a run has learned of how an endpoint's vendor answers; shared by the workers of the endpoint."""
 
-    `notes` go into STATE (JSON only); call `saved` after changing them. Workers may do both, and wait for the STATE.
-    """
-
-    def __init__(self, notes: Mapping[str, Any], on_change: Callable[[], None] = lambda: None) -> None:
+    def __init__(self) -> None:
         self.density = Density()
-        self.cut_is_proven: bool | None = None
-        """Whether this vendor was seen to cut a full answer at its end; None: not tried yet."""
-        self.seams_within_moments = self.seams_with_twins = 0
-        """How many pages were seen to end within a moment, and how many of these with rows of the next page."""
         self.totals_are_wrong = False
         """Whether parts of a window were seen to lack more rows than the whole did."""
-        self.lock = threading.RLock()
-        self.notes = copy.deepcopy(dict(notes))
-        """To be read and changed with `lock` held."""
-        self.on_change = on_change
-        """Called when the notes are to be written; set by whoever writes them."""
-        self._waiting: list[threading.Event] = []
-        self.closed = False
-        """Whether the run is over: no further STATE will hold the notes."""
-        self.abandoned = False
+        self._seams_within_moments = self._seams_with_twins = 0
+        self.lock = threading.Lock()
+
+    def note_seams(self, within_moments: int, with_twins: int) -> tuple[int, int]:
+        """Count pages that end within a moment, and those of them with rows of the next page; return all so far."""
+        with self.lock:
+            self._seams_within_moments += within_moments
+            self._seams_with_twins += with_twins
+            return self._seams_within_moments, self._seams_with_twins
+
+
+class Memory:
+    """What the readings of an endpoint share: what the run learned, the notes in STATE, and whether they are wanted."""
+
+    def __init__(self, notes: Mapping[str, Any], on_change: Callable[[], None] = lambda: None) -> None:
+        self.learned = Learned()
+        self.notes = Notes(notes, on_change)
+        self.cancelled = False
         """Whether the endpoint has ended: nobody waits for what is still being read."""
-
-    def close(self) -> None:
-        """End all waiting for STATE, since the run is over."""
-        with self.lock:
-            self.closed = True
-            waiting, self._waiting = self._waiting, []
-        for written in waiting:
-            written.set()
-
-    def saved(self) -> threading.Event:
-        """Have the notes written to STATE as soon as the writer is free; the event is set once that STATE is out."""
-        written = threading.Event()
-        with self.lock:
-            if self.closed:
-                written.set()
-            else:
-                self._waiting.append(written)
-        self.on_change()
-        return written
-
-    def snapshot(self) -> tuple[dict[str, Any], list[threading.Event]]:
-        """Return a copy of the notes, and the events to set once it is written."""
-        with self.lock:
-            waiting, self._waiting = self._waiting, []
-            return copy.deepcopy(self.notes), waiting
 
 
 @dataclass
@@ -87,16 +67,17 @@ class Reading:
     """What the parts of such a window may lack, all together; shared by them."""
 
     def __post_init__(self) -> None:
-        self.meter = Meter(lambda: self.memory.abandoned)
+        self.meter = Meter(lambda: self.memory.cancelled)
 
     def lacks(self, rows: int) -> bool:
         """Note how many rows this part lacks; tell whether the parts lack no more than their whole did."""
         self.short = rows
         if self.allowance is None:
             return True
-        with self.memory.lock:
+        learned = self.memory.learned
+        with learned.lock:
             self.allowance[0] -= rows
-            self.memory.totals_are_wrong = self.memory.totals_are_wrong or self.allowance[0] < 0
+            learned.totals_are_wrong = learned.totals_are_wrong or self.allowance[0] < 0
             return self.allowance[0] >= 0
 
     def parts(self, windows: Iterable[Window]) -> list[Reading]:
@@ -136,3 +117,59 @@ class Split:
     windows: list[Window]
     outcomes: Mapping[Window, Outcome] = field(default_factory=dict)
     """What is known already of some of them."""
+
+
+class Reader(ABC):
+    """Reads the windows of one endpoint, in one run.
+
+    Workers call `read`; the writer's thread calls `pinned` and `postponed` before any window is read.
+    """
+
+    stream: LogStream
+
+    def __init__(self, stream: LogStream) -> None:
+        self.stream = stream
+        self.account = stream.account
+        self.logger = stream.logger
+        self.policy = self.account.policy(stream.unit, stream.defaults)
+
+    @abstractmethod
+    def read(self, reading: Reading) -> Outcome | Split:
+        """Read a window: all its records, or the parts to read instead, or what the vendor withholds.
+
+        Raises:
+            ReadError: It could not be read at all.
+        """
+
+    def windows_in_flight(self) -> int:
+        """How many windows of this endpoint may be read at the same time."""
+        return self.stream.settings.max_concurrency
+
+    def postponed(self, since: datetime | None, now: datetime) -> str | None:  # noqa: ARG002 - for jobs
+        """Say why this endpoint is left for a later run; None: it is not.
+
+        `since` is how far it was read; None where something is to be read for the first time.
+        """
+        return None
+
+    def pinned(self, notes: Notes) -> list[Window]:  # noqa: ARG002 - likewise
+        """Return the windows that must be read just as they are, since something at the vendor waits for them."""
+        return []
+
+    def now(self) -> datetime:
+        """Return the time by the run's clock."""
+        return self.account.client.clock.now()
+
+    def halves(self, window: Window) -> list[Window]:
+        """Halve a window, at the finest edges that the vendor knows; itself alone where there are none inside."""
+        parts = equal_parts(window, 2, self.stream.unit)
+        return parts if len(parts) > 1 else equal_parts(window, 2, self.stream.finest or self.stream.unit)
+
+    def is_too_long(self, window: Window) -> bool:
+        """Whether the vendor would refuse it for its length alone."""
+        return self.stream.longest is not None and window.length > self.stream.longest
+
+    def narrowed(self, reading: Reading, why: str) -> Outcome | Split:
+        """Halve a window that is too much for the vendor; at its resolution say that the rest is withheld."""
+        halves = self.halves(reading.window)
+        return Split(halves) if len(halves) > 1 else Outcome(status="truncated", reason=why)

@@ -11,8 +11,10 @@ import msgspec
 
 from tap_emaillogs.engine.checkpoint import Checkpoints
 from tap_emaillogs.engine.engine import CheckpointDue, EndpointChanged, Engine, WindowRead
+from tap_emaillogs.engine.ledger import SyncWindows
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.streams.output import BatchFiles
+from tap_emaillogs.streams.schemas import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -126,9 +128,11 @@ class Run:
 
     def _write_ledger(self) -> None:
         # Filters may name a recipient.
-        rows, self._rows = [self._privacy.apply(self._ledger, row) for row in self._rows], []
+        rows, self._rows = self._rows, []
         if self._ledger in self._outputs and rows:
-            self._emit(self._ledger, *self._outputs[self._ledger].of_records(rows))
+            plan = self._privacy.plan(columns(SyncWindows), columns(SyncWindows))
+            hidden = [one for row in rows for one in plan.hide(row, [[row]])[0]]
+            self._emit(self._ledger, *self._outputs[self._ledger].of_records(hidden))
             self._end_window([self._ledger])
 
     def report(self) -> int:

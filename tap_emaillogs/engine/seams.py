@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.engine.density import parts_of
 from tap_emaillogs.engine.reading import Reading, Split
-from tap_emaillogs.engine.windows import Window, equal_parts
+from tap_emaillogs.engine.windows import equal_parts
 from tap_emaillogs.formats.timestamps import floor
 from tap_emaillogs.http.errors import PageRefused, PagingLoop
+from tap_emaillogs.streams.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
-    from tap_emaillogs.engine.attempt import Attempt, Taken
-    from tap_emaillogs.engine.windows import Policy
-    from tap_emaillogs.streams.base import LogStream
+    from tap_emaillogs.engine.attempt import Attempt
+    from tap_emaillogs.engine.reader import PagedReader
+    from tap_emaillogs.streams.taken import Taken
 
 _PART_OF_A_PAGE = 0.9
 """How full a part is made of rows that were all seen: room for a few that come meanwhile."""
@@ -33,42 +34,42 @@ _MOST_TWINS = 4
 """More moments with rows on two pages than this, and than one at so many seams, are no chance: pages were shifted."""
 
 
-def doubt(stream: LogStream, reading: Reading, attempt: Attempt) -> str:
+def doubt(reader: PagedReader, reading: Reading, attempt: Attempt) -> str:
     """Say why the pages may not be all rows, each once; empty: they are. May ask the vendor about a moment or two."""
-    first = stream.times(attempt.first.rows)
+    first = reader.stream.times(attempt.first.rows)
     in_order = first == sorted(first) or first == sorted(first, reverse=True)
     twice = attempt.common if in_order else attempt.at_seams
-    if _have_moved_others(stream, reading.window, attempt):
+    if _have_moved_others(reader, reading.window, attempt):
         return "rows may have left the vendor's history while its pages were read"
     if attempt.moved:
         # Rows that only came, and are not here: the pages show what there was at the first one.
         as_at_first = not twice and not attempt.fell and len(attempt.rows) == attempt.first.total
         return "" if as_at_first else attempt.moved
-    proven = _proven(stream, reading, attempt)
-    if twice and not proven and not _are_twins(stream, reading, attempt, twice):
+    proven = _proven(reader, reading, attempt)
+    if twice and not proven and not _are_twins(reader, reading, attempt, twice):
         return "a row came on two pages"
     return ""
 
 
-def parts_of_a_page(stream: LogStream, reading: Reading, attempt: Attempt) -> Split | None:
+def parts_of_a_page(reader: PagedReader, reading: Reading, attempt: Attempt) -> Split | None:
     """Split a window whose pages shift into parts of one page each: a single answer cannot shift."""
-    times = stream.times_of(attempt.rows)
+    times = reader.stream.times_of(attempt.rows)
     size = max(1, int(len(attempt.first.rows) * _PART_OF_A_PAGE))
     if len(times) == len(attempt.rows):
-        windows = parts_of(reading.window, times, size, stream.unit)
+        windows = parts_of(reading.window, times, size, reader.stream.unit)
     else:
-        windows = equal_parts(reading.window, -(-len(attempt.rows) // size), stream.unit)
-    windows = windows if len(windows) > 1 else equal_parts(reading.window, 2, stream.unit)
+        windows = equal_parts(reading.window, -(-len(attempt.rows) // size), reader.stream.unit)
+    windows = windows if len(windows) > 1 else equal_parts(reading.window, 2, reader.stream.unit)
     return Split(windows) if len(windows) > 1 else None
 
 
-def leaves_history(stream: LogStream, window: Window) -> bool:
+def leaves_history(reader: PagedReader, window: Window) -> bool:
     """Whether rows of a window may leave the vendor's history about now."""
-    policy = _policy(stream)
-    return policy.history is not None and window.start < _edge(stream, policy.history)
+    policy = reader.policy
+    return policy.history is not None and window.start < _edge(reader, policy.history)
 
 
-def _proven(stream: LogStream, reading: Reading, attempt: Attempt) -> bool:
+def _proven(reader: PagedReader, reading: Reading, attempt: Attempt) -> bool:
     """Whether rows on two pages can only be twins: asking would cost a request.
 
     Rows that come add to the count, and if none leave, the end of the pages shows so. Where a vendor sorts the rows of
@@ -76,58 +77,51 @@ def _proven(stream: LogStream, reading: Reading, attempt: Attempt) -> bool:
     """
     last, first = len(attempt.last.rows), len(attempt.first.rows)
     counted = len(attempt.rows) == attempt.first.total and last < first
-    seams = [stream.times_of(attempt.rows[place - 1 : place + 1]) for place in attempt.seams]
-    memory = reading.memory
-    with memory.lock:
-        memory.seams_within_moments += sum(len({*times}) == 1 for times in seams)
-        memory.seams_with_twins += attempt.seams_with_twins
-        few = _FEW * memory.seams_with_twins <= memory.seams_within_moments
-    return counted and few and not leaves_history(stream, reading.window)
+    seams = [reader.stream.times_of(attempt.rows[place - 1 : place + 1]) for place in attempt.seams]
+    within = sum(len({*times}) == 1 for times in seams)
+    all_within, all_with_twins = reading.memory.learned.note_seams(within, attempt.seams_with_twins)
+    return counted and _FEW * all_with_twins <= all_within and not leaves_history(reader, reading.window)
 
 
-def _have_moved_others(stream: LogStream, window: Window, attempt: Attempt) -> bool:
+def _have_moved_others(reader: PagedReader, window: Window, attempt: Attempt) -> bool:
     """Whether a row that was shown may be past the history by now; newest first, the oldest rows move nobody."""
-    policy = _policy(stream)
-    if policy.history is None or not leaves_history(stream, window):
+    policy = reader.policy
+    if policy.history is None or not leaves_history(reader, window):
         return False
-    times = stream.times(attempt.first.rows)
+    times = reader.stream.times(attempt.first.rows)
     if times[:1] > times[-1:] and all(a >= b for a, b in pairwise(times)):
         return False
-    edge = _edge(stream, policy.history)
-    return any(moment < edge for moment in stream.times_of(attempt.rows))
+    edge = _edge(reader, policy.history)
+    return any(moment < edge for moment in reader.stream.times_of(attempt.rows))
 
 
-def _edge(stream: LogStream, history: timedelta) -> datetime:
+def _edge(reader: PagedReader, history: timedelta) -> datetime:
     """Return the end of the history, as clocks may differ."""
-    return stream.account.client.clock.now() + _policy(stream).settle - history
+    return reader.now() + reader.policy.settle - history
 
 
-def _policy(stream: LogStream) -> Policy:
-    return stream.account.policy(stream.unit, stream.overrides)
-
-
-def _are_twins(stream: LogStream, reading: Reading, attempt: Attempt, twice: set[Any]) -> bool:
+def _are_twins(reader: PagedReader, reading: Reading, attempt: Attempt, twice: set[Any]) -> bool:
     """Ask for the moments of the rows that came twice: one answer shows how many there are."""
-    rows = [row for row in attempt.rows if stream.mark(row) in twice]
-    moments = _moments(stream, rows)
+    rows = [row for row in attempt.rows if reader.mark(row) in twice]
+    moments = _moments(reader, rows)
     if not moments or len(moments) > max(_MOST_TWINS, len(attempt.seams) // _MOST_TWINS):
         return False
-    held = Counter(map(stream.mark, attempt.rows))
+    held = Counter(map(reader.mark, attempt.rows))
     for moment in moments:
-        at = Reading(Window(moment, moment + stream.unit), reading.memory)
+        at = Reading(Window(moment, moment + reader.stream.unit), reading.memory)
         at.meter = reading.meter
         try:
-            found = stream.read_pages(at)
+            found = reader.read_pages(at)
         except (PageRefused, PagingLoop):
             return False
         if isinstance(found, Split) or found.pages > 1:
             return False
-        shown = Counter(map(stream.mark, found.rows))
-        there = shown.keys() | {stream.mark(row) for row in rows if moment in _moments(stream, [row])}
+        shown = Counter(map(reader.mark, found.rows))
+        there = shown.keys() | {reader.mark(row) for row in rows if moment in _moments(reader, [row])}
         if any(held[row] != shown[row] for row in there):
             return False
     return True
 
 
-def _moments(stream: LogStream, rows: Sequence[Taken]) -> set[datetime]:
-    return {floor(moment, stream.unit) for moment in stream.times_of(rows)}
+def _moments(reader: PagedReader, rows: Sequence[Taken]) -> set[datetime]:
+    return {floor(moment, reader.stream.unit) for moment in reader.stream.times_of(rows)}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.engine.finish import Finished
     from tap_emaillogs.engine.reading import Outcome, Reading
-    from tap_emaillogs.engine.windows import Window
+    from tap_emaillogs.streams.window import Window
 
 
 @dataclass

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.engine.pace import Pace
-from tap_emaillogs.engine.windows import Progress, Window, subtract
+from tap_emaillogs.engine.windows import Progress, subtract
 from tap_emaillogs.formats import timestamps
+from tap_emaillogs.streams.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
 
     from tap_emaillogs.engine.reading import Status
-    from tap_emaillogs.engine.windows import Policy
+    from tap_emaillogs.streams.window import Policy
 
 BOOKMARK = "replication_key_value"
 _REVISITS = "revisits"

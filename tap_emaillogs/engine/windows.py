@@ -12,59 +12,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tap_emaillogs.formats.timestamps import ceil, floor
+from tap_emaillogs.streams.window import Policy, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_LATENESS = timedelta(minutes=15)
-"""So late may a run begin that comes as regularly as those before it."""
 UNLIMITED_FIRST_RUN = timedelta(days=30)
 """How far a first run goes back where neither `start_date` nor the vendor's history bounds it."""
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Window:
-    """A half-open stretch of time, `[start, end)`, both aware and in UTC."""
-
-    start: datetime
-    end: datetime
-
-    @property
-    def length(self) -> timedelta:
-        """How long it is."""
-        return self.end - self.start
-
-    def __contains__(self, moment: datetime) -> bool:
-        return self.start <= moment < self.end
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How one endpoint of one account is read; all in the vendor's smallest unit of time."""
-
-    unit: timedelta
-    """The vendor's time resolution: no window is shorter, all edges are multiples of it."""
-    largest: timedelta
-    """The largest window asked for at once."""
-    history: timedelta | None
-    """What the vendor keeps; None: everything."""
-    lookback: timedelta
-    revisits: tuple[timedelta, ...]
-    settle: timedelta
-    start: datetime | None = None
-    end: datetime | None = None
-    pause: timedelta = timedelta()
-    """How long it may be until the next run."""
-
-    def kept_from(self, now: datetime) -> datetime | None:
-        """Return from when on the vendor still has what it had; None: it keeps everything."""
-        return None if self.history is None else floor(now - self.history, self.unit)
-
-    def last_chance(self, now: datetime) -> datetime | None:
-        """Return up to when the vendor may have forgotten by the next run; None: it forgets nothing."""
-        if self.history is None or not self.pause:
-            return self.kept_from(now)
-        return now - self.history + self.pause + min(self.pause / 10, _LATENESS)
 
 
 @dataclass(slots=True)
@@ -194,6 +148,11 @@ def union(windows: Iterable[Window]) -> list[Window]:
         else:
             merged.append(window)
     return merged
+
+
+def hull(windows: Sequence[Window]) -> list[Window]:
+    """Return the one window that holds all of these, and what lies between them; none where there are none."""
+    return [Window(min(windows).start, max(window.end for window in windows))] if windows else []
 
 
 def subtract(window: Window, holes: Iterable[Window]) -> list[Window]:

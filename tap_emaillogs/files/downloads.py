@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from typing import TYPE_CHECKING, BinaryIO
 
-import backoff
-
 from tap_emaillogs.files.archives import BrokenFile, WrongPassword
 from tap_emaillogs.files.tables import Table, open_table
-from tap_emaillogs.http.client import decode
-from tap_emaillogs.http.errors import VendorError
+from tap_emaillogs.http.retries import waits
 
 if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest
@@ -20,8 +16,6 @@ if TYPE_CHECKING:
     from tap_emaillogs.http.client import ApiClient
 
 _LARGEST = 4 << 30
-_ERROR_BYTES = 1 << 16
-_LONGEST_WAIT = 60.0
 _logger = logging.getLogger("tap-emaillogs.downloads")
 
 
@@ -42,11 +36,8 @@ def fetch_table(  # noqa: PLR0913 - where from, where to, and what is known of t
         VendorError: The vendor refused it, be it under HTTP 200.
         Unreachable: No whole answer.
     """
-    waits = backoff.expo(factor=1, max_value=_LONGEST_WAIT)
-    next(waits)
-    for attempt in itertools.count(1):
+    for attempt, wait in enumerate(waits(), 1):
         client.download(request, reading.meter, file, _LARGEST)
-        _check_no_error(client, file)
         try:
             return open_table(file, password=password, announced=announced)
         except WrongPassword:
@@ -55,19 +46,5 @@ def fetch_table(  # noqa: PLR0913 - where from, where to, and what is known of t
             if attempt >= client.max_tries:
                 raise BrokenFile(f"{error} ({attempt} tries)", error.hint) from error
             _logger.warning("%s, %s: %s; it is fetched again", client.label, reading, error)
-            client.clock.wait(next(waits))
-    raise AssertionError  # pragma: no cover - count() does not end
-
-
-def _check_no_error(client: ApiClient, file: BinaryIO) -> None:
-    """Find an error of the vendor's that came in place of the file."""
-    file.seek(0)
-    start = file.read(_ERROR_BYTES)
-    if not start.lstrip().startswith(b"{"):
-        return
-    try:
-        message = client.vendor_message(decode(start))
-    except (ValueError, RecursionError):
-        return
-    if message is not None:
-        raise VendorError(f"the vendor answers with an error: {client.quote(message)}", text=message)
+            client.clock.wait(wait)
+    raise AssertionError  # pragma: no cover - waits() does not end

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.engine.windows import Window
+from tap_emaillogs.engine.notes import NoteList
 from tap_emaillogs.formats import timestamps
+from tap_emaillogs.streams.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from tap_emaillogs.engine.reading import Memory
-
-_KEY = "jobs"
+    from tap_emaillogs.engine.notes import Notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,10 @@ class JobNote:
         start, end, asked = (timestamps.parse(entry[key]) for key in ("start", "end", "asked"))
         return cls(Window(start, end), entry["id"], entry["nonce"], asked, bool(entry.get("pending")))
 
+    def is_like(self, other: JobNote) -> bool:
+        """Whether it is of the same job or the same question."""
+        return other.id == self.id or other.nonce == self.nonce
+
     def dump(self) -> dict[str, Any]:
         """Write it for STATE."""
         return {
@@ -48,23 +51,11 @@ class JobNote:
         }
 
 
-class JobNotes:
-    """The notes of one endpoint; changed by workers, written to STATE by the writer."""
+class JobNotes(NoteList[JobNote]):
+    """The jobs of one endpoint."""
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
-
-    def all(self) -> list[JobNote]:
-        """Return every note; one that cannot be read (a state edited by hand) is left out."""
-        with self._memory.lock:
-            entries = list(self._memory.notes.get(_KEY, ()))
-        found = []
-        for entry in entries:
-            try:
-                found.append(JobNote.load(entry))
-            except (KeyError, TypeError, ValueError, AttributeError):
-                continue
-        return found
+    def __init__(self, notes: Notes) -> None:
+        super().__init__(notes, "jobs", JobNote.load, JobNote.dump, order=lambda note: note.window)
 
     def find(self, nonce: str) -> JobNote | None:
         """Return the job that was asked for just this."""
@@ -72,24 +63,9 @@ class JobNotes:
 
     def put(self, note: JobNote) -> None:
         """Keep a note, in place of an older one of the same job or the same question, and have STATE written."""
-        self._change([note], note)
+        self.replace(note.is_like, [note])
+        self.notes.saved()
 
     def drop(self, note: JobNote) -> None:
         """Forget a job; STATE is written by whoever ends the window."""
-        self._change([], note, saved=False)
-
-    def forget(self, useless: Callable[[JobNote], bool]) -> None:
-        """Drop notes that nobody can use any more; the next STATE is without them."""
-        for note in self.all():
-            if useless(note):
-                self.drop(note)
-
-    def _change(self, added: list[JobNote], old: JobNote, *, saved: bool = True) -> None:
-        with self._memory.lock:
-            kept = [note for note in self.all() if note.id != old.id and note.nonce != old.nonce]
-            notes = [note.dump() for note in sorted([*kept, *added], key=lambda note: note.window)]
-            self._memory.notes.pop(_KEY, None)
-            if notes:
-                self._memory.notes[_KEY] = notes
-        if saved:
-            self._memory.saved()
+        self.replace(note.is_like)

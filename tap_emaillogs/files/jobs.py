@@ -1,6 +1,6 @@
 """Export jobs: a vendor that is asked for a file and makes it some time later.
 
-A vendor's stream says how to ask, list, download and delete (`jobrequests.py`); everything else is here: a job is
+A vendor's stream says how to ask, list, download and delete (`jobstream.py`); everything else is here: a job is
 created once however often runs are killed, many wait at the same time, and a file is either whole or not read at all.
 """
 
@@ -9,14 +9,13 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, BinaryIO
 
-from tap_emaillogs.engine.reading import Outcome
+from tap_emaillogs.engine.reading import Outcome, Reader
 from tap_emaillogs.files.archives import BrokenFile, WrongPassword
 from tap_emaillogs.files.downloads import fetch_table
 from tap_emaillogs.files.jobboard import Board, Gone, JobFailed, Origin, RemoteJob
 from tap_emaillogs.files.jobnotes import JobNote, JobNotes
-from tap_emaillogs.files.jobrequests import JobRequests
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.client import Meter
 from tap_emaillogs.http.errors import Misunderstood, ReadError, VendorError
@@ -26,10 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from tap_emaillogs.engine.reading import Memory, Reading
-    from tap_emaillogs.engine.windows import Window
+    from tap_emaillogs.engine.notes import Notes
+    from tap_emaillogs.engine.reading import Reading
+    from tap_emaillogs.files.jobstream import JobStream
     from tap_emaillogs.files.tables import Table
-    from tap_emaillogs.streams.provider import Account
+    from tap_emaillogs.streams.window import Window
 
 _FACTOR, _LONGEST_POLL = 1.5, 60.0
 """Polls slow down: each waits longer than the one before, up to a minute."""
@@ -37,54 +37,40 @@ _UNLISTED = timedelta(minutes=10)
 """A new job may be missing from the vendor's list for so long; an older one that is missing is gone."""
 
 
-class JobStream(JobRequests):
-    """An endpoint whose windows are export jobs; a vendor's stream gives what `JobRequests` asks for."""
+class JobReader(Reader):
+    """Reads windows that are export jobs; the stream gives what `JobStream` asks for."""
 
-    paging = "export job"
-    file_life: ClassVar[timedelta] = timedelta(days=3)
-    """How long the vendor keeps a file."""
-    jobs_in_flight: ClassVar[int] = 8
-    """Jobs that wait at the vendor at the same time: waiting costs neither side anything."""
+    stream: JobStream
 
-    _board: Board
+    def __init__(self, stream: JobStream) -> None:
+        super().__init__(stream)
+        self._board = Board(self._list, self.account.client.clock.monotonic)
 
     # What the engine asks.
 
-    def for_account(self, account: Account) -> JobStream:
-        """Bind the stream to an account, with a list of jobs that its windows share."""
-        bound = super().for_account(account)
-        assert isinstance(bound, JobStream)
-        bound.share_list()
-        return bound
-
-    def share_list(self) -> None:
-        """Begin a list of jobs that all windows of this endpoint look at."""
-        self._board = Board(self._list, self.account.client.clock.monotonic)
-
     def windows_in_flight(self) -> int:
         """Return how many jobs may wait at the vendor."""
-        return max(self.jobs_in_flight, super().windows_in_flight())
+        return max(self.stream.jobs_in_flight, super().windows_in_flight())
 
     def postponed(self, since: datetime | None, now: datetime) -> str | None:
         """Leave the exports for a later run where `export_interval_minutes` have not passed."""
-        interval = timedelta(minutes=float(self.account.settings["export_interval_minutes"]))
-        settle = self.account.policy(self.unit, self.overrides).settle
-        if since is None or now - settle - since >= interval:
+        interval = timedelta(minutes=self.stream.settings.export_interval_minutes)
+        if since is None or now - self.policy.settle - since >= interval:
             return None
         minutes = interval / timedelta(minutes=1)
         return f"less than {minutes:g} minutes (export_interval_minutes) since the last export; left for a later run"
 
-    def pinned(self, memory: Memory) -> list[Window]:
+    def pinned(self, notes: Notes) -> list[Window]:
         """Return the windows of jobs that live at the vendor."""
-        notes, oldest = JobNotes(memory), self._now() - self.file_life
+        known, oldest = JobNotes(notes), self.now() - self.stream.file_life
         # What was asked in other words (another filter, zone or form of dates) is no answer to what is asked now.
-        notes.forget(lambda note: note.nonce != self.nonce(note.window) and note.asked < oldest)
-        return [note.window for note in notes.all() if note.nonce == self.nonce(note.window)]
+        known.replace(lambda note: note.nonce != self.nonce(note.window) and note.asked < oldest)
+        return [note.window for note in known.all() if note.nonce == self.nonce(note.window)]
 
     def nonce(self, window: Window) -> str:
         """Return what stands for everything that is asked for; the same question has the same nonce."""
-        parts = (self.account.provider.name, self.account.label, self.name, json_text(self.filters()))
-        edges = (timestamps.millis(window.start), timestamps.millis(window.end), *self.edges_as_asked(window))
+        parts = (self.account.provider.name, self.account.label, self.stream.name, json_text(self.stream.filters()))
+        edges = (timestamps.millis(window.start), timestamps.millis(window.end), *self.stream.edges_as_asked(window))
         return digest(*(part.encode() for part in (*parts, *edges)))
 
     # Reading a window.
@@ -95,7 +81,7 @@ class JobStream(JobRequests):
         Raises:
             ReadError: The job failed, or its file stayed broken.
         """
-        notes = JobNotes(reading.memory)
+        notes = JobNotes(reading.memory.notes)
         refused: set[str] = set()
         while True:
             job, origin = self._job(reading, notes, refused)
@@ -117,7 +103,7 @@ class JobStream(JobRequests):
         if noted is not None:
             return noted, "noted"
         origin: Origin = "found"
-        asked = self._now()
+        asked = self.now()
         job = self._orphan(reading, refused, newer_than=-1.0)
         if job is None:
             job, origin = self._create(reading, refused), "new"
@@ -130,41 +116,41 @@ class JobStream(JobRequests):
     def _orphan(self, reading: Reading, refused: set[str], newer_than: float) -> RemoteJob | None:
         """Find the job of a run that was killed before STATE could hold its id."""
         _, jobs = self._board.look(newer_than, reading.meter)
-        now = self._now()
+        now = self.now()
         window = reading.window
-        ages = self.account.policy(self.unit, self.overrides).revisits
+        ages = self.policy.revisits
         # A revisit is to see what changed since the reading before it, not that one's file again.
         earliest = max(
             window.end + max((age for age in ages if window.end + age <= now), default=timedelta()),
-            now - self.file_life,
+            now - self.stream.file_life,
         )
         fitting = [
             (job.created, job)
             for job in jobs
             if job.state in {"waiting", "done"} and not job.fetched and job.id not in refused
             if job.created is not None and job.created + timedelta(minutes=1) >= earliest
-            if self.asks_for(job, window)
+            if self.stream.asks_for(job, window)
         ]
         return max(fitting, key=lambda one: one[0])[1] if fitting else None
 
     def _create(self, reading: Reading, refused: set[str]) -> RemoteJob:
-        password = self.password(self.nonce(reading.window))
+        password = self.stream.password(self.nonce(reading.window))
         self.account.client.redact.add(password)
         client = self.account.client
 
-        def unless() -> RemoteJob | None:  # a request without an answer may have made its job all the same
+        def happened() -> RemoteJob | None:  # a request without an answer may have made its job all the same
             # Only a look begun from here on shows it: another window's may have begun before this request arrived.
             return self._orphan(reading, refused, newer_than=client.clock.monotonic())
 
-        request = self.create_request(reading.window, password)
+        request = self.stream.create_request(reading.window, password)
         try:
-            reply = client.send(request, reading.meter, as_json=True, unless=unless)
+            reply = client.send_once(request, reading.meter, happened, as_json=True)
         except VendorError as error:
-            other = self.other_request(request, error)
+            other = self.stream.other_request(request, error)
             if other is None:
                 raise
-            reply = client.send(other, reading.meter, as_json=True, unless=unless)
-        job = reply.data if isinstance(reply.data, RemoteJob) else self.created_job(reply.data)
+            reply = client.send_once(other, reading.meter, happened, as_json=True)
+        job = reply if isinstance(reply, RemoteJob) else self.stream.created_job(reply.data)
         if job is None:
             raise Misunderstood("the answer to the request for an export names no export")
         return job
@@ -179,7 +165,7 @@ class JobStream(JobRequests):
         file = tempfile.TemporaryFile(prefix="tap-emaillogs-")  # noqa: SIM115 - read while the window is written
         try:
             table = self._fetch(reading, job, done, file, origin)
-            rows = self.answer(reading, job, done, table.rows)
+            rows = self.stream.answer(reading, job, done, table.rows)
         except BaseException as error:
             file.close()
             if isinstance(error, JobFailed) and origin != "found":
@@ -188,7 +174,7 @@ class JobStream(JobRequests):
         if table.ignored:
             self.logger.warning("%s: the file holds %d more files that are no CSV", reading, table.ignored)
         return Outcome(
-            self.each_record(rows),
+            self.stream.each_record(rows),
             as_of=job.asked,
             on_commit=lambda: notes.drop(job),
             on_written=lambda: self._delete(job),
@@ -197,13 +183,13 @@ class JobStream(JobRequests):
 
     def _wait(self, reading: Reading, job: JobNote, origin: Origin) -> RemoteJob | None:
         """Poll until the job is done; None: it takes longer than `export_timeout_minutes`."""
-        clock, settings = self.account.client.clock, self.account.settings
-        deadline = clock.monotonic() + 60 * float(settings["export_timeout_minutes"])
-        delay = float(settings["poll_seconds"])
+        clock, settings = self.account.client.clock, self.stream.settings
+        deadline = clock.monotonic() + 60 * settings.export_timeout_minutes
+        delay = settings.poll_seconds
         newer_than = -1.0
         if origin == "new":
             newer_than = clock.monotonic()
-            clock.wait(min(delay, 60 * float(settings["export_timeout_minutes"])))
+            clock.wait(min(delay, 60 * settings.export_timeout_minutes))
         while True:
             seen, jobs = self._board.look(newer_than, reading.meter)
             found = next((one for one in jobs if one.id == job.id), None)
@@ -219,20 +205,22 @@ class JobStream(JobRequests):
             delay = max(delay, min(delay * _FACTOR, _LONGEST_POLL))
 
     def _check_alive(self, job: JobNote, found: RemoteJob | None, origin: Origin) -> None:
-        age = self._now() - job.asked
+        age = self.now() - job.asked
         asked = timestamps.seconds(job.asked)
         if found is not None and found.state == "failed":
             raise JobFailed(f"the vendor could not make the export asked for at {asked} (it says {found.said!r})")
-        if job.pending and age >= self.file_life:
-            raise JobFailed(f"the export asked for at {asked} was not ready in the {self.file_life.days} days it lives")
-        if (found is not None and found.state == "expired") or age >= self.file_life:
+        if job.pending and age >= self.stream.file_life:
+            raise JobFailed(
+                f"the export asked for at {asked} was not ready in the {self.stream.file_life.days} days it lives"
+            )
+        if (found is not None and found.state == "expired") or age >= self.stream.file_life:
             raise Gone(f"the export asked for at {asked} has expired")
         if found is None and origin != "new" and age > _UNLISTED:
             raise Gone(f"the vendor does not list the export asked for at {asked} any more")
 
     def _fetch(self, reading: Reading, job: JobNote, done: RemoteJob, file: BinaryIO, origin: Origin) -> Table:
-        password = self.password(job.nonce)
-        request = self.download_request(job.id)
+        password = self.stream.password(job.nonce)
+        request = self.stream.download_request(job.id)
         try:
             table = fetch_table(
                 self.account.client, request, reading, file, password=password, announced=done.size or None
@@ -246,7 +234,7 @@ class JobStream(JobRequests):
         return table
 
     def _delete(self, job: JobNote) -> None:
-        request = self.delete_request(job.id)
+        request = self.stream.delete_request(job.id)
         if request is None:
             return
         try:
@@ -257,11 +245,8 @@ class JobStream(JobRequests):
                 "after %d days. Permit the deletion, or set keep_exports",
                 self.account.client.label,
                 error,
-                self.file_life.days,
+                self.stream.file_life.days,
             )
 
     def _list(self, meter: Meter) -> Sequence[RemoteJob]:
-        return self.listed_jobs(self.account.client.send(self.list_request(), meter).data)
-
-    def _now(self) -> datetime:
-        return self.account.client.clock.now()
+        return self.stream.listed_jobs(self.account.client.send(self.stream.list_request(), meter).data)

@@ -11,10 +11,10 @@ import itertools
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO
 
 from tap_emaillogs.files.archives import Archive, BrokenFile, Limits, WrongPassword, open_archive
+from tap_emaillogs.formats.names import snake_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,18 +25,9 @@ _SAMPLE_LINES, _SAMPLE_LENGTH = 50, 1 << 16
 _LONGEST_LINE = 1 << 20
 _LONGEST_FIELD = 16 << 20
 _QUOTED = re.compile(r'"[^"]*"')
-_WORD_ENDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_NO_WORD = re.compile(r"\W+|_+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _END = "\x00"
 """A row that no file can hold, since NULs are taken out: it shows whether the last quote was closed."""
-
-
-@lru_cache(maxsize=4096)
-def snake_case(name: str) -> str:
-    """Return a column's name as the tap writes it: `Mail Agent`, `mailAgent` and `MAIL-AGENT` are `mail_agent`."""
-    parted = _WORD_ENDS.sub("_", name.replace("\x00", "").strip())
-    return _NO_WORD.sub("_", parted).strip("_").lower()
 
 
 def column_names(header: Sequence[str]) -> list[str]:

@@ -1,129 +1,63 @@
-"""HTTP for one account: pacing, retries, authorization, and answers that are either understood or an error."""
+"""HTTP for one account: pacing, authorization, retries, and answers that are either understood or an error."""
 
 from __future__ import annotations
 
 import contextlib
-import email.utils
-import itertools
-import json
-import re
-import threading
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, TypeVar
 
-import backoff
-import msgspec
 import requests
-from requests.adapters import HTTPAdapter
 
+from tap_emaillogs.http.answers import Reply, decode
 from tap_emaillogs.http.errors import (
-    Abandoned,
     Action,
-    ReadError,
+    NotAuthorized,
     Rule,
-    Unreachable,
+    TooMuch,
     VendorError,
-    rule_for_exception,
+    rule_for_error,
     rule_for_status,
 )
+from tap_emaillogs.http.retries import Tries, TryAgain, retry_after
+from tap_emaillogs.http.transport import Meter, Transport
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_emaillogs.http.budget import Budget
     from tap_emaillogs.http.clock import Clock
+    from tap_emaillogs.http.errors import ErrorRule
     from tap_emaillogs.http.redaction import Redactor
 
-_LONGEST_RETRY_WAIT = 60.0
-_LONGEST_RETRY_AFTER = 900.0
-_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
+    _Read = Callable[[requests.Response], Reply]
+
+__all__ = ["ApiClient", "Auth", "Meter", "Reply"]
+
 _LONGEST_QUOTE = 300
-"""So much of a vendor's own words goes into a message."""
-
-
-class Meter:
-    """Counts the requests sent on behalf of one window, whoever sends them."""
-
-    def __init__(self, abandoned: Callable[[], bool] = lambda: False) -> None:
-        self.requests = 0
-        self._abandoned = abandoned
-
-    def check(self) -> None:
-        """Refuse to go on for a window that nobody waits for.
-
-        Raises:
-            Abandoned: Its endpoint has ended.
-        """
-        if self._abandoned():
-            raise Abandoned("the endpoint ended before this window was read")
+"""So much of a vendor's own words goes into a message; somewhat more is searched for secrets and addresses."""
+_ERROR_BYTES = 1 << 16
+"""So much of a file is looked at for an error in its place."""
+_T = TypeVar("_T")
 
 
 class Auth(Protocol):
     """How an account proves who it is."""
 
     def headers(self, client: ApiClient, meter: Meter) -> Mapping[str, str]:
-        """Return the headers that authorize a request, fetching a token first where one is needed."""
+        """Return the headers that authorize a request, asking for a token first where one is needed."""
 
     def renew(self, rejected: Mapping[str, str]) -> bool:
-        """Give up headers that were answered with 401; tell whether others can be had."""
-
-
-class KeyAuth:
-    """A fixed key in a header."""
-
-    def __init__(self, header: str, value: str) -> None:
-        self._headers = {header: value}
-
-    def headers(self, client: ApiClient, meter: Meter) -> Mapping[str, str]:  # noqa: ARG002 - the protocol's arguments
-        """Return the header with the key."""
-        return self._headers
-
-    def renew(self, rejected: Mapping[str, str]) -> bool:  # noqa: ARG002 - likewise
-        """A fixed key has no successor."""
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An accepted answer."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = b""
-    data: Any = field(default=None, repr=False)
-
-
-class _Retry(Exception):
-    """One try failed in a way that another may not."""
-
-    def __init__(self, message: str, rule: Rule, retry_after: float | None = None, status: int = 0) -> None:
-        super().__init__(message)
-        self.rule, self.retry_after, self.status = rule, retry_after, status
-
-
-def decode(body: bytes) -> Any:
-    """Read JSON, also with lone surrogates, which become U+FFFD.
-
-    Raises:
-        ValueError: The bytes are no JSON.
-    """
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        # NaN and the infinities are no JSON, but some write them: as text they harm nobody.
-        text = json.dumps(json.loads(body.decode("utf-8-sig", "replace"), parse_constant=str), ensure_ascii=False)
-        return json.loads(text.encode("utf-8", "replace"))
+        """Give up headers that were rejected; tell whether others can be had."""
 
 
 class ApiClient:
     """Sends the requests of one account; safe to share between threads.
 
     `vendor_message(data)` finds the vendor's own error text in a decoded body; None: the body carries no error.
-    `token_refused(message)` tells whether a 401 with this message is about the token, and not about what it permits.
+    `errors` is the vendor's table of what its errors mean, looked up before the common one. `label` names the account
+    in messages, `context` in metrics: `{"provider": "smtp2go", "account": "default"}`.
     """
 
     def __init__(  # noqa: PLR0913 - an account's transport has this many parts, all named
@@ -135,59 +69,78 @@ class ApiClient:
         redact: Redactor,
         logger: logging.Logger,
         vendor_message: Callable[[Any], str | None],
-        token_refused: Callable[[str], bool] = lambda _: True,
+        errors: Sequence[ErrorRule] = (),
         label: str,
+        context: Mapping[str, str] | None = None,
         timeout: float,
         max_tries: int,
         user_agent: str,
         connections: int,
     ) -> None:
         self.auth, self.budget, self.clock, self.redact, self.label = auth, budget, clock, redact, label
-        self._logger, self.vendor_message, self._token_refused = logger, vendor_message, token_refused
-        self._timeout, self.max_tries = timeout, max_tries
-        self._turns = threading.BoundedSemaphore(connections)
-        self._session = requests.Session()
-        self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
-        self._session.auth = _no_netrc  # requests would let a ~/.netrc replace the Authorization header
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=max(4, connections)))
+        self._logger, self.vendor_message, self._errors = logger, vendor_message, tuple(errors)
+        self.max_tries = max_tries
+        self._transport = Transport(
+            budget, timeout=timeout, user_agent=user_agent, connections=connections, context=context or {}
+        )
 
-    def send(
+    def send(  # noqa: PLR0913 - how a request is sent and its answer understood, all named
         self,
         request: HTTPRequest,
         meter: Meter,
         *,
         as_json: bool = False,
         authorize: bool = True,
-        unless: Callable[[], Any] | None = None,
+        errors: Sequence[ErrorRule] = (),
+        decode: Callable[[bytes], Any] = decode,
     ) -> Reply:
         """Send one request until it is answered in JSON, and return the answer.
 
-        `unless` is asked before each further try of a request that is not to take effect twice: what it returns, if
-        not None, is taken as the data of the answer.
+        Args:
+            request: What to ask.
+            meter: Counts the tries.
+            as_json: Whether the request's data are sent as JSON, and not as a form.
+            authorize: Whether the key or token goes with it.
+            errors: What errors mean in answer to just this request, looked up first.
+            decode: Reads the answer's data from its body; a ValueError means that it is no answer.
 
         Raises:
             VendorError: The vendor refused it, by status or by an error in a 200.
             Unreachable: No usable answer after `max_tries`.
         """
-        return self._retrying(request, meter, self._read_json, as_json=as_json, authorize=authorize, unless=unless)
+        exchange = _Exchange(request, meter, as_json, authorize, (*errors, *self._errors))
+        return self._until_read(exchange, lambda response: self._json(response, exchange, decode))
 
-    def download(  # noqa: PLR0913 - as `send`, and where to and how much
-        self,
-        request: HTTPRequest,
-        meter: Meter,
-        file: BinaryIO,
-        limit: int,
-        *,
-        as_json: bool = False,
-        authorize: bool = True,
-    ) -> Reply:
+    def send_once(
+        self, request: HTTPRequest, meter: Meter, happened: Callable[[], _T | None], *, as_json: bool = False
+    ) -> Reply | _T:
+        """Send a request that must not take effect twice.
+
+        No answer does not tell whether the request was obeyed. So `happened` is asked before each further try, and what
+        it finds is returned in place of an answer; None: nothing has happened.
+
+        Raises:
+            VendorError: The vendor refused it, by status or by an error in a 200.
+            Unreachable: No usable answer after `max_tries`.
+        """
+        exchange = _Exchange(request, meter, as_json, True, self._errors)
+        tries = self._tries()
+        while True:
+            try:
+                return self._try(exchange, lambda response: self._json(response, exchange, decode))
+            except TryAgain as failure:
+                tries.wait(failure)
+                if (found := happened()) is not None:
+                    return found
+
+    def download(self, request: HTTPRequest, meter: Meter, file: BinaryIO, limit: int) -> Reply:
         """Write the body of an answer to `file`, from its start, at most `limit` bytes.
 
         Raises:
-            VendorError: The vendor refused it, or the body is longer than `limit`.
+            VendorError: The vendor refused it, be it under HTTP 200, or the body is longer than `limit`.
             Unreachable: No whole body after `max_tries`.
         """
+        exchange = _Exchange(request, meter, False, True, self._errors)
 
         def read(response: requests.Response) -> Reply:
             file.seek(0)
@@ -196,108 +149,73 @@ class ApiClient:
                 if file.tell() + len(chunk) > limit:
                     raise VendorError(f"the file is larger than {limit:,} bytes", status=response.status_code)
                 file.write(chunk)
+            file.seek(0)
+            if (start := file.read(_ERROR_BYTES)).lstrip().startswith(b"{"):
+                with contextlib.suppress(ValueError, RecursionError):  # no JSON: then it is the file
+                    self._check(decode(start), response, exchange)
             return Reply(response.status_code, response.headers)
 
-        return self._retrying(request, meter, read, as_json=as_json, authorize=authorize)
+        return self._until_read(exchange, read)
 
-    def _retrying(  # noqa: PLR0913 - what `send` and `download` differ in
-        self,
-        request: HTTPRequest,
-        meter: Meter,
-        read: Callable[[requests.Response], Reply],
-        *,
-        as_json: bool,
-        authorize: bool,
-        unless: Callable[[], Any] | None = None,
-    ) -> Reply:
-        renewed = False
-        waits: Iterator[float] | None = None
-        for attempt in itertools.count(1):
-            sent: Mapping[str, str] = self.auth.headers(self, meter) if authorize else {}
+    def quote(self, text: str) -> str:
+        """Return a vendor's words as they may stand in a message: on one line, redacted, not too long."""
+        line = self.redact(self.redact.shortened(" ".join(text.split()), 10 * _LONGEST_QUOTE))
+        return line if len(line) <= _LONGEST_QUOTE else line[:_LONGEST_QUOTE] + "…"
+
+    # One try after the other.
+
+    def _tries(self) -> Tries:
+        return Tries(self.max_tries, clock=self.clock, budget=self.budget, logger=self._logger, label=self.label)
+
+    def _until_read(self, exchange: _Exchange, read: _Read) -> Reply:
+        tries = self._tries()
+        while True:
             try:
-                with self._turns:
-                    return self._try(request, sent, meter, read, as_json=as_json)
-            except VendorError as error:
-                renewable = error.status == 401 and authorize and not renewed and self._token_refused(error.text)
-                if not renewable or not self.auth.renew(sent):
-                    raise
-                renewed = True
-            except _Retry as error:
-                if attempt >= self.max_tries:
-                    raise Unreachable(f"{error} ({attempt} tries)", error.rule.hint) from error
-                if waits is None:
-                    waits = backoff.expo(factor=error.rule.wait, max_value=_LONGEST_RETRY_WAIT)
-                    next(waits)
-                self._wait(error, next(waits), attempt)
-                if unless is not None and (found := unless()) is not None:
-                    return Reply(0, {}, data=found)
-        raise AssertionError  # pragma: no cover - count() does not end
+                return self._try(exchange, read)
+            except TryAgain as failure:
+                tries.wait(failure)
 
-    def _wait(self, error: _Retry, planned: float, attempt: int) -> None:
-        delay = planned / 2 + backoff.full_jitter(planned / 2)
-        if error.retry_after is not None:
-            if error.retry_after > _LONGEST_RETRY_AFTER:
-                raise Unreachable(f"{error}; it asks to wait {error.retry_after:.0f} s", error.rule.hint) from error
-            delay = error.retry_after + backoff.full_jitter(0.1)
-        self._logger.warning("%s: %s; try %d follows in %.1f s", self.label, error, attempt + 1, delay)
-        if error.status == 429 or error.retry_after is not None:
-            self.budget.pause(delay)
-        else:
-            self.clock.wait(delay)
-
-    def _try(
-        self,
-        request: HTTPRequest,
-        authorization: Mapping[str, str],
-        meter: Meter,
-        read: Callable[[requests.Response], Reply],
-        *,
-        as_json: bool,
-    ) -> Reply:
-        meter.check()
-        self.budget.acquire()
-        meter.check()
-        meter.requests += 1
-        body: dict[str, Any] = {"json" if as_json else "data": request.data}
+    def _try(self, exchange: _Exchange, read: _Read) -> Reply:
+        """Send a request, and once more where its token was rejected and there is another."""
+        if not exchange.authorize:
+            return self._ask(exchange, {}, read)
+        sent = self.auth.headers(self, exchange.meter)
         try:
-            with self._session.request(
-                request.method,
-                request.url,
-                params=request.encode_params(),
-                headers={**request.headers, **authorization},
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-                **body,
-            ) as response:
-                rule = rule_for_status(response.status_code)
-                if rule.action is Action.ACCEPT:
-                    return read(response)
-                raise self._refusal(response, rule)
-        except (requests.RequestException, OSError) as error:
-            known = rule_for_exception(error)
-            if known is None:
+            return self._ask(exchange, sent, read)
+        except NotAuthorized:
+            if not self.auth.renew(sent):
                 raise
-            said = f"no answer ({_cause(error)})"
-            if known.action is Action.RETRY:
-                raise _Retry(said, known) from error
-            raise ReadError(said, known.hint) from error
+        return self._ask(exchange, self.auth.headers(self, exchange.meter), read)
 
-    def _read_json(self, response: requests.Response) -> Reply:
+    def _ask(self, exchange: _Exchange, authorization: Mapping[str, str], read: _Read) -> Reply:
+        request, meter, as_json = exchange.request, exchange.meter, exchange.as_json
+        with self._transport.answer(request, authorization, meter, as_json=as_json) as response:
+            if rule_for_status(response.status_code).action is Action.ACCEPT:
+                return read(response)
+            raise self._refusal(response, exchange)
+
+    # What an answer says.
+
+    def _json(self, response: requests.Response, exchange: _Exchange, decode: Callable[[bytes], Any]) -> Reply:
         body = response.content
         try:
             data = decode(body)
         except (ValueError, RecursionError) as error:
             kind = response.headers.get("Content-Type", "no content type").split(";")[0]
             rule = Rule(Action.RETRY, "something between here and the vendor may answer in its place: check base_url")
-            raise _Retry(f"HTTP {response.status_code} without valid JSON ({kind}, {len(body)} bytes)", rule) from error
-        message = self.vendor_message(data)
-        if message is not None:
-            quoted = self.quote(message)
-            raise VendorError(f"the vendor answers with an error: {quoted}", status=response.status_code, text=message)
+            said = f"HTTP {response.status_code} without valid JSON ({kind}, {len(body)} bytes)"
+            raise TryAgain(said, rule) from error
+        self._check(data, response, exchange)
         return Reply(response.status_code, response.headers, body, data)
 
-    def _refusal(self, response: requests.Response, rule: Rule) -> Exception:
+    def _check(self, data: Any, response: requests.Response, exchange: _Exchange) -> None:
+        """Find an error in the body of an accepted answer."""
+        message = self.vendor_message(data)
+        if message is not None:
+            said = f"the vendor answers with an error: {self.quote(message)}"
+            raise self._error(said, message, response, exchange)
+
+    def _refusal(self, response: requests.Response, exchange: _Exchange) -> Exception:
         message = None
         # An error page that is no JSON, or cut: the status says enough.
         with contextlib.suppress(ValueError, RecursionError, requests.RequestException):
@@ -305,35 +223,26 @@ class ApiClient:
         said = f"HTTP {response.status_code}" + (f": {self.quote(message)}" if message else "")
         if 300 <= response.status_code < 400 and (target := response.headers.get("Location")):
             said += f" to {self.quote(target)}"
+        return self._error(said, message or "", response, exchange)
+
+    def _error(self, said: str, text: str, response: requests.Response, exchange: _Exchange) -> Exception:
+        """Return what the tables say of an error."""
+        status = response.status_code
+        rule = rule_for_error(status, text, exchange.errors)
         if rule.action is Action.RETRY:
-            return _Retry(said, rule, retry_after(response.headers, self.clock.now()), response.status_code)
-        return VendorError(said, rule.hint, status=response.status_code, text=message or "")
-
-    def quote(self, text: str) -> str:
-        """Return a vendor's words as they may stand in a message: on one line, redacted, not too long."""
-        line = self.redact(" ".join(text.split()))
-        return line if len(line) <= _LONGEST_QUOTE else line[:_LONGEST_QUOTE] + "…"
+            return TryAgain(said, rule, retry_after(response.headers, self.clock.now()), status)
+        kind = _ERRORS.get(rule.action, VendorError)
+        return kind(said, rule.hint, status=status, text=text)
 
 
-def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
+_ERRORS = {Action.RENEW: NotAuthorized, Action.SPLIT: TooMuch}
 
 
-def _cause(error: BaseException) -> str:
-    """Name the innermost reason, in a few words; a full urllib3 text repeats the URL."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    text = getattr(error, "strerror", None) or type(error).__name__
-    return str(text)
+class _Exchange(NamedTuple):
+    """One request, however often it is tried."""
 
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Read `Retry-After`, in seconds or as an HTTP date; None where it is absent or unreadable."""
-    value = headers.get("Retry-After", "").strip()
-    if _SECONDS.fullmatch(value):
-        return float(value)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
+    request: HTTPRequest
+    meter: Meter
+    as_json: bool
+    authorize: bool
+    errors: tuple[ErrorRule, ...]

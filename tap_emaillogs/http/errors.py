@@ -2,6 +2,8 @@
 
 ReadError                 a window could not be read
 ├── VendorError           the vendor said no (status, its own words)
+│   ├── NotAuthorized     … to this key or token
+│   ├── TooMuch           … to so long a range, or so many rows: parts of the window may do
 │   └── PageRefused       … to a follow-up page: the window may be read anew
 ├── Unreachable           no usable answer after all tries
 ├── Abandoned             nobody waits for the window any more
@@ -11,10 +13,18 @@ ReadError                 a window could not be read
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+_LONGEST_TEXT = 2_000
+"""So much of a vendor's text is compared with patterns."""
 
 
 class ReadError(Exception):
@@ -34,6 +44,14 @@ class VendorError(ReadError):
         super().__init__(message, hint)
         self.status = status
         self.text = text
+
+
+class NotAuthorized(VendorError):
+    """The vendor does not accept the key or token, or gives no token."""
+
+
+class TooMuch(VendorError):
+    """The vendor refused a range as too long, or as holding too many rows: a smaller one may do."""
 
 
 class PageRefused(VendorError):
@@ -63,6 +81,11 @@ class Action(Enum):
 
     ACCEPT = "accept"
     RETRY = "retry"
+    """Ask again, some time later."""
+    RENEW = "renew"
+    """Ask once more with another token; without one it is a failure."""
+    SPLIT = "split"
+    """Read the window's parts instead."""
     FAIL = "fail"
 
 
@@ -81,7 +104,7 @@ _OTHER_SERVER_ERROR = Rule(Action.RETRY, "the vendor has trouble: the next run s
 
 RULES: dict[int, Rule] = {
     400: Rule(Action.FAIL, "check this account's settings, and that its key may read this endpoint"),
-    401: Rule(Action.FAIL, "check the key or token of this account: the vendor does not accept it"),
+    401: Rule(Action.RENEW, "check the key or token of this account: the vendor does not accept it"),
     402: Rule(Action.FAIL, "the vendor asks for payment or another plan"),
     403: Rule(Action.FAIL, "give this account's key the permission to read this endpoint"),
     404: Rule(Action.FAIL, "check base_url and, where it is set, the path"),
@@ -113,6 +136,37 @@ def rule_for_status(status: int) -> Rule:
     if status < 400:
         return _REDIRECT
     return _OTHER_CLIENT_ERROR if status < 500 else _OTHER_SERVER_ERROR
+
+
+REFUSALS = frozenset(
+    {200, *(status for status in range(400, 500) if rule_for_status(status).action is not Action.RETRY)}
+)
+"""Statuses of answers that say no for good; 200 is one where the body holds an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRule(Rule):
+    """A row of a vendor's own table of errors, which goes before the common one: status x text -> action.
+
+    `ErrorRule(Action.SPLIT, pattern="range is too long")`
+    """
+
+    pattern: str = ""
+    """Regular expression searched for in the vendor's text, in any case; it must take linear time."""
+    statuses: Container[int] = REFUSALS
+
+    def applies(self, status: int, text: str) -> bool:
+        """Whether the row is about an answer with this status and error text."""
+        return status in self.statuses and re.search(self.pattern, text[:_LONGEST_TEXT], re.IGNORECASE) is not None
+
+
+def rule_for_error(status: int, text: str, own: Iterable[ErrorRule]) -> Rule:
+    """Look up what an error means: in the vendor's own table, then in the common one."""
+    common = rule_for_status(status)
+    found: Rule | None = next((rule for rule in own if rule.applies(status, text)), None)
+    if found is not None:
+        return Rule(found.action, found.hint or common.hint, found.wait)
+    return Rule(Action.FAIL) if common.action is Action.ACCEPT else common
 
 
 def rule_for_exception(error: Exception) -> Rule | None:

@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.pagination import BaseAPIPaginator
 
-from tap_emaillogs.http.errors import PagingLoop
+from tap_emaillogs.http.errors import Misunderstood, PagingLoop, ReadError
+from tap_emaillogs.streams.shapes import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from tap_emaillogs.http.errors import VendorError
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """One answer, understood."""
 
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Any]
+    """As the stream's `take` and `times` understand them."""
     total: int | None = None
     """How many rows match the query, all pages together, as the vendor says."""
     token: str | None = None
@@ -29,6 +33,29 @@ class Page:
     """Whether the vendor says that more follow; None: it says nothing."""
     capped: bool = False
     """The vendor says that it does not show everything."""
+    limit: int | None = None
+    """How many rows all pages of a capped window can show; None: no more than this one."""
+
+
+def objects(rows: Any, missing: str) -> list[Any]:
+    """Return the rows of an answer.
+
+    Raises:
+        Misunderstood: They are no list, which is what is `missing`, or not all of them are objects.
+    """
+    if not isinstance(rows, list):
+        raise Misunderstood(f"the answer holds no {missing}")
+    if not all(issubclass(kind, (dict, Row)) for kind in {*map(type, rows)}):
+        raise Misunderstood("a row of the answer is no object")
+    return rows
+
+
+class Unpaged(ReadError):
+    """The vendor ignores which page is asked for, and its one page may not be everything."""
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        super().__init__(f"the vendor shows no more than {len(rows)} rows, whatever page is asked for")
+        self.rows = rows
 
 
 class PagePaginatorBase(BaseAPIPaginator[Any]):
@@ -39,7 +66,7 @@ class PagePaginatorBase(BaseAPIPaginator[Any]):
 
     def __init__(self, start_value: Any) -> None:
         super().__init__(start_value)
-        self._last_rows: Sequence[Mapping[str, Any]] = ()
+        self._last_rows: Sequence[Any] = ()
 
     def advance(self, response: Page) -> None:  # type: ignore[override] # a page understood, not a response
         """Go on to the page after `response`; `count` grows when that page was a new one.
@@ -58,6 +85,10 @@ class PagePaginatorBase(BaseAPIPaginator[Any]):
                 self._finished = True
             else:
                 self._value = following
+
+    def is_before_first(self, error: VendorError) -> bool:  # noqa: ARG002 - for numbered pages
+        """Whether a refusal only tells that the vendor's pages begin with a higher number; its page has no rows."""
+        return False
 
     def repeated(self, page: Page) -> None:
         """Meet a page that equals the one before."""

@@ -7,18 +7,20 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_emaillogs.engine.windows import Policy
+from tap_emaillogs.streams.window import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from singer_sdk.typing import Property
 
-    from tap_emaillogs.http.client import ApiClient, Auth
+    from tap_emaillogs.http.client import ApiClient
+    from tap_emaillogs.http.errors import ErrorRule
     from tap_emaillogs.streams.base import LogStream
-    from tap_emaillogs.streams.events import MappingTable
+    from tap_emaillogs.streams.meanings import MappingTable
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.settings import Settings, StreamDefaults
 
 
 class Provider(ABC):
@@ -27,46 +29,34 @@ class Provider(ABC):
     name: ClassVar[str]
     """The object in the configuration, and the first word of its streams."""
     title: ClassVar[str]
-    settings: ClassVar[tuple[Property[Any], ...]]
-    """The vendor's own keys, beside those common to all."""
+    settings: ClassVar[type[Settings]]
+    """The vendor's own keys and defaults, beside those common to all."""
     request_filters: ClassVar[tuple[Property[Any], ...]] = ()
     """The vendor's request filters, under its own names and with its own limits, but for dates, paging and sorting."""
     required: ClassVar[tuple[tuple[str, ...], ...]]
-    """Sets of keys of which one must be there in full."""
-    defaults: ClassVar[Mapping[str, Any]]
+    """Alternative sets of required settings, of which one must be complete: `(("key",), ("user", "password"))`."""
     streams: ClassVar[tuple[type[LogStream], ...]]
+    errors: ClassVar[tuple[ErrorRule, ...]] = ()
+    """What the vendor's errors mean, where the common table (`http/errors.py`) does not say it right."""
+    auth_schemes: ClassVar[tuple[str, ...]] = ()
+    """Words of the vendor's that precede a key or token in a header, as `Bearer` does: what follows is hidden."""
     event_sources: ClassVar[tuple[str, ...]] = ()
     """Streams that can feed `email_events`, the preferred one first; one of them does."""
     mappings: ClassVar[tuple[MappingTable, ...]] = ()
     """What the vendor's values become in `email_events`."""
 
-    def defaults_for(self, settings: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002 - for the vendors
-        """Return the defaults of an account with these settings."""
-        return self.defaults
-
-    def checks(self, settings: Mapping[str, Any]) -> Iterable[tuple[str, str]]:  # noqa: ARG002 - for the vendors
-        """Yield (key, what is wrong with it) for mistakes that the schema cannot see."""
-        return ()
-
-    def streams_for(self, settings: Mapping[str, Any]) -> tuple[type[LogStream], ...]:  # noqa: ARG002 - likewise
+    def streams_for(self, settings: Settings) -> tuple[type[LogStream], ...]:
         """Return the streams that an account with these settings can read."""
-        return self.streams
-
-    @abstractmethod
-    def base_url(self, settings: Mapping[str, Any]) -> str:
-        """Return the API root, without a slash at its end."""
-
-    @abstractmethod
-    def auth(self, settings: Mapping[str, Any]) -> Auth:
-        """Return how the account proves who it is."""
-
-    def token_refused(self, message: str) -> bool:  # noqa: ARG002 - for the vendors
-        """Whether a 401 with this message may be answered better with another token."""
-        return True
+        off = settings.streams_off()
+        return tuple(kind for kind in self.streams if vars(kind)["name"] not in off)
 
     @abstractmethod
     def error_message(self, data: Any) -> str | None:
         """Find the vendor's own error text in a decoded body; None: it carries no error."""
+
+    def error_finder(self, settings: Settings) -> Callable[[Any], str | None]:  # noqa: ARG002 - where it depends
+        """Return what finds it for an account; override where settings tell where errors stand."""
+        return self.error_message
 
     def events(self, stream: str, record: Record) -> Iterable[Record]:  # noqa: ARG002 - likewise
         """Derive the unified events of one record of `stream`, before privacy is applied.
@@ -86,28 +76,33 @@ class Account:
 
     provider: Provider
     label: str
-    settings: Mapping[str, Any] = field(repr=False)
+    settings: Settings = field(repr=False)
     client: ApiClient = field(repr=False)
+    given: Mapping[str, Any] = field(repr=False)
+    """What the user gave of the settings."""
     start: datetime | None = None
     end: datetime | None = None
 
     @property
     def base_url(self) -> str:
         """The API root, without a slash at its end."""
-        return self.provider.base_url(self.settings).rstrip("/")
+        return self.settings.api_root().rstrip("/")
 
-    def policy(self, unit: timedelta, overrides: Mapping[str, Any]) -> Policy:
-        """Return how an endpoint of this account is read; `overrides` are the endpoint's own defaults."""
-        given = {**overrides, **{key: value for key, value in self.settings.items() if value is not None}}
-        history = given.get("history_days")
-        largest = given.get("window_hours") or 24 * 365
+    def settings_with(self, defaults: StreamDefaults) -> Settings:
+        """Return the settings of an endpoint whose stream has defaults of its own."""
+        return self.provider.settings.of(defaults, self.given)
+
+    def policy(self, unit: timedelta, defaults: StreamDefaults) -> Policy:
+        """Return how an endpoint of this account is read; `defaults` are its stream's own."""
+        given = self.settings_with(defaults)
+        history = given.history_days
         return Policy(
             unit=unit,
-            largest=timedelta(hours=float(largest)),
-            history=None if history is None else timedelta(days=float(history)),
-            lookback=timedelta(minutes=float(given["lookback_minutes"])),
-            revisits=tuple(timedelta(minutes=float(age)) for age in sorted(set(given["revisit_minutes"]))),
-            settle=timedelta(minutes=float(given["settle_minutes"])),
+            largest=timedelta(hours=given.window_hours),
+            history=None if history is None else timedelta(days=history),
+            lookback=timedelta(minutes=given.lookback_minutes),
+            revisits=tuple(timedelta(minutes=age) for age in sorted(set(given.revisit_minutes))),
+            settle=timedelta(minutes=given.settle_minutes),
             start=self.start,
             end=self.end,
         )

@@ -10,36 +10,22 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from singer_sdk import StreamSchema
-
-from tap_emaillogs.engine.attempt import Taken
-from tap_emaillogs.files.tables import snake_case
-from tap_emaillogs.streams.base import SCHEMAS, LogStream
+from tap_emaillogs.formats import timestamps
+from tap_emaillogs.formats.names import snake_case
+from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.records import canonical, pack, twin_key
+from tap_emaillogs.streams.schemas import SCHEMAS, ExtensibleSchema
+from tap_emaillogs.streams.taken import Taken
 from tap_emaillogs.streams.twins import Ranks, identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from tap_emaillogs.streams.records import Record
 
-COLUMN = {
-    "type": ["string", "null"],
-    "description": "Declared by the setting `columns`; text as the vendor writes it.",
-}
 RECIPIENTS = ("recipient", "to", "destination")
 STATUS_DATES = ("status_time", "status_date", "modified_time")
-
-
-class ExtensibleSchema(StreamSchema[str]):
-    """The bundled schema, with the columns that the configuration adds."""
-
-    def get_stream_schema(self, stream: Any, stream_class: Any) -> dict[str, Any]:
-        """Return it; on the class itself, without the additions."""
-        schema: dict[str, Any] = super().get_stream_schema(stream, stream_class)
-        known = schema["properties"]
-        added = [name for name in getattr(stream, "added_columns", ()) if name not in known]
-        return {**schema, "properties": {**known, **dict.fromkeys(added, COLUMN)}} if added else schema
 
 
 class UndocumentedStream(LogStream):
@@ -48,7 +34,7 @@ class UndocumentedStream(LogStream):
     It sets `twin_key`, and may refine `event_at`, `status_at`, `column_name` and `prepare`.
     """
 
-    schema: ClassVar[StreamSchema[str]] = ExtensibleSchema(SCHEMAS)
+    schema: ClassVar[ExtensibleSchema] = ExtensibleSchema(SCHEMAS)
     own_columns: ClassVar[tuple[str, ...]] = ("account", "event_at")
     replication_key = "event_at"
     row_per_event = True
@@ -81,7 +67,7 @@ class UndocumentedStream(LogStream):
     @property
     def reference_columns(self) -> tuple[str, ...]:
         """The columns that may hold a reference: those of the setting `reference`, or else the likely ones."""
-        given = (self.account.settings.get("reference") or {}).get(self.name)
+        given = self.settings.reference.get(self.name)
         return tuple(map(snake_case, given)) if given else self.references
 
     def identity_of_row(self, row: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -99,13 +85,22 @@ class UndocumentedStream(LogStream):
         record["event_at"] = self.event_at(row)
         return record
 
+    def times(self, rows: Sequence[Any]) -> list[datetime]:
+        """Return the rows' own times, in the order of the answer."""
+        return [moment for row in rows if (moment := self.time_of(row)) is not None]
+
+    def time_of(self, row: Mapping[str, Any]) -> datetime | None:
+        """Return a row's own time; None: none is understood."""
+        text = self.event_at(row)
+        return None if text is None else timestamps.parse(text)
+
     def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Taken]:
         """Pack a page's rows under the digests of their identities."""
         assert self.twin_key is not None
         taken = []
         for row in rows:
             identity, order = self._ranked(row)
-            taken.append(Taken(identity, pack(self.record(row), self.twin_key, ())[1], order))
+            taken.append(Taken(identity, pack(self.record(row), self.twin_key, identity), order))
         return taken
 
     def each_record(self, rows: Callable[[], Iterable[Mapping[str, Any]]]) -> Iterator[Record]:

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from singer_sdk import typing as th
-
-from tap_emaillogs.http.client import KeyAuth
 from tap_emaillogs.providers.jetemail.filters import FILTERS
 from tap_emaillogs.providers.jetemail.logs import OutboundLogs
 from tap_emaillogs.providers.jetemail.mapping import ATTEMPTS, READING, events, remark
+from tap_emaillogs.providers.jetemail.settings import JetEmailSettings
 from tap_emaillogs.streams.provider import Provider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from tap_emaillogs.http.client import Auth
     from tap_emaillogs.streams.records import Record
 
 __all__ = ["ATTEMPTS", "PROVIDER", "READING"]
@@ -29,36 +26,12 @@ class JetEmail(Provider):
 
     name = "jetemail"
     title = "JetEmail"
-    settings: ClassVar[tuple[th.Property[Any], ...]] = (
-        th.Property("api_key", th.StringType, secret=True, description="API key of the account (`api_…`)."),
-        th.Property("paging", th.StringType, allowed_values=["offset", "page"], description="How to page (offset)."),
-    )
+    settings = JetEmailSettings
     request_filters = FILTERS
     required: ClassVar[tuple[tuple[str, ...], ...]] = (("api_key",),)
-    defaults: ClassVar[Mapping[str, Any]] = {
-        "base_url": "https://api.jetemail.com",
-        "paging": "offset",
-        "lookback_minutes": 60,
-        "revisit_minutes": [360, 1440, 4320],
-        "settle_minutes": 5,
-        "requests_per_minute": 240,
-        "page_size": 100,
-    }
     streams = (OutboundLogs,)
     event_sources = ("jetemail_outbound_logs",)
     mappings = (ATTEMPTS, READING)
-
-    def checks(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Check the vendor's limits."""
-        return [("page_size", "must be at most 100")] if settings["page_size"] > 100 else []
-
-    def base_url(self, settings: Mapping[str, Any]) -> str:
-        """Return the API root."""
-        return str(settings["base_url"])
-
-    def auth(self, settings: Mapping[str, Any]) -> Auth:
-        """Send the key as a bearer token."""
-        return KeyAuth("Authorization", f"Bearer {settings['api_key']}")
 
     def error_message(self, data: Any) -> str | None:
         """Read `error` or `message`; in an answer with rows they would be no error."""

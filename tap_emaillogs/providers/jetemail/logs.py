@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers.jetemail.paging import AnchoredPaginator, Motion, Place
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.paginators import Page
+from tap_emaillogs.streams.paginators import Page, objects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from singer_sdk import Tap
     from singer_sdk.streams.rest import HTTPRequest, PageContext
+
+    from tap_emaillogs.providers.jetemail.settings import JetEmailSettings
+
+_SHAPE = "list `data` beside an object `pagination`"
 
 
 class OutboundLogs(LogStream):
@@ -33,19 +35,22 @@ class OutboundLogs(LogStream):
     replication_key = "last_updated"
     row_key = ("uid",)
     time_columns = ("last_updated", "first_seen")
+    settings: JetEmailSettings
     rows_per_window = 2_000  # 20 pages: where pages cannot be read on from one another, the window is read again
 
-    def __init__(self, tap: Tap) -> None:
-        super().__init__(tap)
-        self._largest_count: dict[str, int] = {}
-        self._motion: defaultdict[str, Motion] = defaultdict(Motion)
+    _largest_count = 0
+    """The largest count that an answer of this run gave."""
+
+    def bind(self) -> None:
+        """Begin to learn how much the account's rows move."""
+        self._motion = Motion()
 
     def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
         """Ask for a page, the oldest rows first."""
         request = super().get_http_request(page=page)
         window = (page.stream_context or {})["window"]
-        place = page.next_page_token or Place(0, self.account.settings["page_size"])
-        numbered = self.account.settings["paging"] == "page"
+        place = page.next_page_token or Place(0, self.settings.page_size)
+        numbered = self.settings.paging == "page"
         request.params = {
             **(self.filters() or {}),
             "limit": place.limit,
@@ -59,42 +64,37 @@ class OutboundLogs(LogStream):
 
     def get_new_paginator(self) -> AnchoredPaginator:
         """Page by offset, or by page number as configured."""
-        settings = self.account.settings
-        motion = self._motion[self.account.label]
-        return AnchoredPaginator(
-            settings["page_size"], "uid", self.time_columns, motion, numbered=settings["paging"] == "page"
-        )
+        settings = self.settings
+        numbered = settings.paging == "page"
+        return AnchoredPaginator(settings.page_size, "uid", self.time_columns, self._motion, numbered=numbered)
 
-    def parse_page(self, data: Any) -> Page:
+    def parse_page(self, data: Any, page: PageContext[Any]) -> Page:  # noqa: ARG002 - the base's signature
         """Read `{success, pagination, data: [...]}`."""
-        rows = data.get("data") if isinstance(data, dict) else None
-        paging = data.get("pagination") if isinstance(data, dict) else None
-        if not isinstance(rows, list) or not isinstance(paging, dict):
-            raise Misunderstood("the answer holds no list `data` beside an object `pagination`")
-        more = paging.get("has_next_page")
-        page = Page(rows, _count(paging.get("total_count")), more=more if isinstance(more, bool) else None)
-        return Page(page.rows, page.total, more=page.more, capped=self._is_capped(page, paging))
+        known = data if isinstance(data, dict) else {}
+        paging = known.get("pagination")
+        if not isinstance(paging, dict):
+            raise Misunderstood(f"the answer holds no {_SHAPE}")
+        rows = objects(known.get("data"), _SHAPE)
+        total, more = _count(paging.get("total_count")), paging.get("has_next_page")
+        more = more if isinstance(more, bool) else None
+        capped = self._is_capped(paging, len(rows), total, more=more)
+        return Page(rows, total, more=more, capped=capped, limit=total if capped else None)
 
-    def _is_capped(self, page: Page, paging: Mapping[str, Any]) -> bool:
+    def _is_capped(self, paging: Mapping[str, Any], rows: int, total: int | None, *, more: bool | None) -> bool:
         """Whether the vendor counted no further: `count_limited` says so, and nothing else contradicts it.
 
         The flag may be a constant. It is true of a count that has reached `max_count_limit`. Where that is not told,
         a count below another one was not stopped, and neither was that of a page which shows all rows.
         """
-        most, largest = _count(paging.get("max_count_limit")), self._largest_count.get(self.account.label, 0)
-        if page.total is not None and page.total > largest:
-            largest = self._largest_count[self.account.label] = page.total
+        most = _count(paging.get("max_count_limit"))
+        self._largest_count = max(self._largest_count, total or 0)
         if paging.get("count_limited") is not True:
             return False
-        if most and page.total is not None:
-            return page.total >= most
-        if (
-            not page.more
-            and len(page.rows) < self.account.settings["page_size"]
-            and (page.total or 0) <= len(page.rows)
-        ):
+        if most and total is not None:
+            return total >= most
+        if not more and not self.is_full(rows) and (total or 0) <= rows:
             return False
-        return page.total is None or page.total >= largest
+        return total is None or total >= self._largest_count
 
 
 def _count(value: Any) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.http.errors import Misunderstood
+from tap_emaillogs.http.errors import Action, ErrorRule, Misunderstood
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 _HINT = "set messangi.records_path to where the records are, such as result.entries"
 _INNER = ("records", "rows", "items", "mlog")
 _OUTER = ("records", "rows")
-_TOO_LONG = re.compile(r"date range exceeds|exceeds the allowed limit", re.IGNORECASE)
-_TOO_BIG = re.compile(r"\btoo (?:big|large)\b", re.IGNORECASE)
+ERRORS = (ErrorRule(Action.SPLIT, pattern=r"date range exceeds|exceeds the allowed limit|\btoo (?:big|large)\b"),)
 # The vendor is at home in Latin America, so a good answer may also say so in Spanish.
 _SUCCESS = re.compile(
     r"\b(?:ok|okay|done|success\w*|succeeded|accepted|completed?|processed|queued|scheduled|generated|created|"
@@ -93,8 +92,3 @@ def error_message(data: Any, path: str | None = None) -> str | None:
     if not said or (_SUCCESS.search(str(said)) and not _FAILURE.search(str(said))):
         return None
     return str(said)
-
-
-def asks_too_much(message: str) -> bool:
-    """Whether an error says that the range is too long, or holds too many rows: a smaller one may do."""
-    return bool(_TOO_LONG.search(message) or _TOO_BIG.search(message))

@@ -7,46 +7,29 @@ Neither wrapper, nor fields, nor paging, nor whether the range's ends belong to 
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.engine.attempt import Taken
-from tap_emaillogs.engine.density import cut, estimate
-from tap_emaillogs.engine.reading import Split
-from tap_emaillogs.http.client import Reply
-from tap_emaillogs.http.errors import PagingLoop, ReadError, VendorError
+from tap_emaillogs.http.errors import PagingLoop
 from tap_emaillogs.providers.messangi import answers, windows
 from tap_emaillogs.providers.messangi.moments import belongs, dates_of
 from tap_emaillogs.providers.messangi.streams import MessageRows
-from tap_emaillogs.streams.paginators import Page, PagePaginator
+from tap_emaillogs.streams.paginators import Page, PagePaginator, Unpaged
 from tap_emaillogs.streams.records import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
-    from tap_emaillogs.engine.attempt import Attempt
-    from tap_emaillogs.engine.reading import Outcome, Reading
-    from tap_emaillogs.engine.windows import Window
-    from tap_emaillogs.http.client import Meter
-    from tap_emaillogs.streams.provider import Account
+    from tap_emaillogs.http.errors import VendorError
+    from tap_emaillogs.streams.taken import Taken
+    from tap_emaillogs.streams.window import Window
 
 _SMALLEST_CAP = 10
 """No server caps its pages at fewer rows."""
 _NO_SUCH_PAGE = frozenset({200, 400, 404, 410, 416, 422})
 """Statuses of an answer that may mean that there is no page 0; `explain` comes with 200, too."""
-_NO_PAGE = object()
-
-
-class Unpaged(ReadError):
-    """The server ignores the page number, and its one page may not be everything."""
-
-    def __init__(self, page: Page) -> None:
-        super().__init__(f"the vendor shows no more than {len(page.rows)} rows, whatever page is asked for")
-        self.page = page
 
 
 class Pages(PagePaginator):
@@ -75,6 +58,10 @@ class Pages(PagePaginator):
         else:
             super().advance(response)
 
+    def is_before_first(self, error: VendorError) -> bool:
+        """Whether a vendor that counts from 1 refused page 0, which then has no rows."""
+        return bool(self._value == 0) and error.status in _NO_SUCH_PAGE
+
     def _shows_again(self, rows: Sequence[Mapping[str, Any]]) -> bool:
         """Whether page 1 is page 0 once more, although some rows may have changed meanwhile.
 
@@ -100,7 +87,7 @@ class Pages(PagePaginator):
         cap_like = _is_round(seen) and seen >= self._largest[0]
         self._largest[0] = max(seen, self._largest[0])
         if seen >= self._size or cap_like:
-            raise Unpaged(page)
+            raise Unpaged(page.rows)
         super().repeated(page)
 
 
@@ -111,10 +98,6 @@ def _is_round(count: int) -> bool:
 
 class _MarginRow(dict[str, Any]):
     """A row of the margin beside a window: a neighbour's, unless another row of its mail is the window's own."""
-
-
-class _MarginTaken(Taken):
-    """Such a row, packed."""
 
 
 class MessageLogs(MessageRows):
@@ -128,108 +111,52 @@ class MessageLogs(MessageRows):
     paging = "page"
     primary_keys = ("account", "record_id")
     twin_key = "record_id"
-    largest: list[int]
 
-    def for_account(self, account: Account) -> Self:
-        """Bind the stream to an account, with a memory of its longest answer."""
-        bound = cast("Self", super().for_account(account))
-        bound.largest = [0]
-        account.client.vendor_message = partial(answers.error_message, path=account.settings.get("records_path"))
-        return bound
+    def bind(self) -> None:
+        """Begin to learn the account's longest answer."""
+        self._largest = [0]
 
     def get_url(self, context: Context | None) -> str:  # noqa: ARG002 - the SDK's signature
         """Return the configured address."""
-        return f"{self.url_base}/{self.account.settings['report_path'].lstrip('/')}"
+        return f"{self.url_base}/{self.settings.report_path.lstrip('/')}"
 
     def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
         """Ask for a page of the window."""
         request = super().get_http_request(page=page)
-        settings = self.account.settings
+        settings = self.settings
         request.params = {
             **windows.query(settings, (page.stream_context or {})["window"]),
-            settings["page_param"]: page.next_page_token,
-            settings["size_param"]: settings["page_size"],
+            settings.page_param: page.next_page_token,
+            settings.size_param: settings.page_size,
         }
         return request
 
     def get_new_paginator(self) -> Pages:
         """Number pages from `first_page`."""
-        settings = self.account.settings
-        return Pages(settings["page_size"], self.largest, first=settings["first_page"], mail_of=self.mail_of)
+        settings = self.settings
+        return Pages(settings.page_size, self._largest, first=settings.first_page, mail_of=self.mail_of)
 
-    def send(self, page: PageContext[Any], meter: Meter) -> Reply:
-        """Ask for one page; a vendor that counts from 1 may refuse page 0, which then has no rows."""
-        try:
-            return super().send(page, meter)
-        except VendorError as error:
-            no_such_page = error.status in _NO_SUCH_PAGE and not answers.asks_too_much(error.text)
-            if page.next_page_token != 0 or not no_such_page:
-                raise
-            return Reply(error.status, {}, data=_NO_PAGE)
-
-    def parse_page(self, data: Any) -> Page:
+    def parse_page(self, data: Any, page: PageContext[Any]) -> Page:  # noqa: ARG002 - the base's signature
         """Read the rows out of whichever wrapper they come in."""
-        return Page(() if data is _NO_PAGE else answers.rows_of(data, self.account.settings.get("records_path")))
+        return Page(answers.rows_of(data, self.settings.records_path))
 
-    def read(self, reading: Reading) -> Outcome | Split:
-        """Read a window; split one that is too much for the vendor, or cannot be paged through."""
-        if windows.too_long(reading.window):
-            return Split(windows.parts(reading.window))
-        try:
-            return super().read(reading)
-        except VendorError as error:
-            if not answers.asks_too_much(error.text):
-                raise
-            return windows.narrowed(reading, str(error))
-        except Unpaged as error:
-            split = self.split(reading, Page(error.page.rows, capped=True))
-            if split is None and len(parts := windows.parts(reading.window)) == 1:
-                taken = self.take(self.inside(reading.window, error.page.rows))
-                return self.outcome(reading, taken, truncated=str(error))
-            return split or Split(parts)
-
-    def split(self, reading: Reading, page: Page) -> Split | None:
-        """Split also where the first page, when it is a full one, promises more than memory should hold."""
-        seen = len(page.rows)
-        if not page.capped and (seen >= self.account.settings["page_size"] or _is_round(seen)):
-            times = self.times(page.rows)
-            total = estimate(reading.window, times, reading.memory.density)
-            if total > 2 * self.rows_per_window and reading.window.length > self.unit:
-                return Split(cut(reading.window, times, total, self.rows_per_window, self.unit))
-        return super().split(reading, page)
-
-    def _judge(self, reading: Reading, attempt: Attempt, kept: Mapping[Any, Taken]) -> Outcome | Split | str:
-        """Decide what an attempt is worth; a row that came twice shows that pages shifted, since no total tells."""
-        # Without a reference, two mails may well look the same; on one page, two equal rows are two.
-        named = {row.line for row in attempt.rows if row.order}
-        if not attempt.moved and not attempt.common.isdisjoint(named):
-            attempt.moved = "a row came twice while paging"
-        return super()._judge(reading, attempt, kept)
+    def is_full(self, rows: int) -> bool:
+        """Whether a page of so many rows may be cut: a server may cap its pages at any round number."""
+        return super().is_full(rows) or _is_round(rows)
 
     # Rows.
-
-    def times(self, rows: Sequence[Mapping[str, Any]]) -> list[datetime]:
-        """Return the rows' own dates, in the order of the answer."""
-        found = (dates_of(row).own for row in rows)
-        return [moment.at for moment in found if moment is not None]
 
     def inside(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
         """Mark the rows of the margins, which neighbours surely show."""
         return [row if belongs(dates_of(row), window) else _MarginRow(row) for row in rows]
 
     def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Taken]:
-        """Pack a page's rows; those of the margins stay marked."""
-        taken = super().take(rows)
-        return [
-            _MarginTaken(*one) if isinstance(row, _MarginRow) else one for row, one in zip(rows, taken, strict=True)
-        ]
-
-    def outcome(
-        self, reading: Reading, rows: Sequence[Taken], total: int | None = None, *, truncated: str | None = None
-    ) -> Outcome:
-        """Close a window; a row of the margin stays where its mail has another row inside.
+        """Pack a page's rows; those of the margins stay marked.
 
         The rows of a mail are numbered together, so no window may show a part of them.
         """
-        mails = {row.identity for row in rows if not isinstance(row, _MarginTaken)}
-        return super().outcome(reading, [row for row in rows if row.identity in mails], total, truncated=truncated)
+        taken = super().take(rows)
+        return [
+            one._replace(beside=True) if isinstance(row, _MarginRow) else one
+            for row, one in zip(rows, taken, strict=True)
+        ]

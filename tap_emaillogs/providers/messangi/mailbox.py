@@ -15,10 +15,11 @@ from tap_emaillogs.http.errors import ReadError, Unreachable
 from tap_emaillogs.providers.messangi import mails
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from tap_emaillogs.http.clock import Clock
     from tap_emaillogs.providers.messangi.mails import Mail
+    from tap_emaillogs.providers.messangi.settings import MailboxSettings
 
 _TIMEOUT = 60.0
 _TRIES = 3
@@ -76,16 +77,15 @@ class ImapView:
 class ImapMailbox:
     """One folder of a mailbox; each look is a connection of its own, so that none goes stale."""
 
-    def __init__(self, settings: Mapping[str, Any], clock: Clock) -> None:
+    def __init__(self, settings: MailboxSettings, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
-        self._tls = settings.get("tls", True)
-        self._port = settings.get("port") or (993 if self._tls else 143)
+        self._port = settings.port or (993 if settings.tls else 143)
 
     @property
     def identity(self) -> tuple[Any, ...]:
         """What two accounts have in common that look into the same folder."""
         given = self._settings
-        return given["host"].lower(), self._port, given["username"], given.get("folder") or "INBOX"
+        return given.host.lower(), self._port, given.username, given.folder
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[ImapView]:
@@ -103,10 +103,10 @@ class ImapMailbox:
                 box.logout()
 
     def _connect(self) -> BaseMailBox:
-        host = self._settings["host"]
+        host = self._settings.host
         for attempt in range(1, _TRIES + 1):
             try:
-                if not self._tls:
+                if not self._settings.tls:
                     return MailBoxUnencrypted(host, self._port, timeout=_TIMEOUT)
                 kind = MailBoxStartTls if self._port == 143 else MailBox
                 return kind(host, self._port, timeout=_TIMEOUT, ssl_context=ssl.create_default_context())
@@ -120,7 +120,7 @@ class ImapMailbox:
         raise AssertionError  # pragma: no cover - the last try returns or raises
 
     def _login(self, box: BaseMailBox) -> None:
-        username, password = self._settings["username"], self._settings["password"]
+        username, password = self._settings.username, self._settings.password
         try:
             # LOGIN takes ASCII only.
             login = box.login if (username + password).isascii() else box.login_utf8
@@ -131,7 +131,7 @@ class ImapMailbox:
             raise ReadError("the mailbox refuses the login", _REFUSED) from error
         with _plainly():
             try:
-                box.folder.set(self._settings.get("folder") or "INBOX", readonly=True)
+                box.folder.set(self._settings.folder or "INBOX", readonly=True)
             except MailboxFolderSelectError as error:
                 raise ReadError("the mailbox has no such folder", "check report.mailbox.folder") from error
 

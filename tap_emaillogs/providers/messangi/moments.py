@@ -12,7 +12,7 @@ from tap_emaillogs.formats import dates, timestamps
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tap_emaillogs.engine.windows import Window
+    from tap_emaillogs.streams.window import Window
 
 MESSAGE_DATES = (
     *("date", "messagedate", "sentdate", "datesent", "senddate", "sentat", "senttime", "datetime", "timestamp"),

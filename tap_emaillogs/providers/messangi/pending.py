@@ -5,28 +5,27 @@ A request is in STATE before it is made. Its id is unguessable: whoever holds it
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.engine.windows import Window
+from tap_emaillogs.engine.notes import NoteList
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.http.errors import ReadError
+from tap_emaillogs.streams.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_emaillogs.engine.reading import Memory
+    from tap_emaillogs.engine.notes import Notes
     from tap_emaillogs.http.clock import Clock
 
 LIFE = timedelta(days=3)
 """A report that has not come by then never comes."""
 CONFIRMATION = timedelta(minutes=30)
 """A run that was killed while it asked left a request that may not have been made; after this it is made again."""
-_REQUESTS, _USED = "reports", "used"
 _MOST_USED = 200
 _PATIENCE = 12_000
 """Ten minutes, in twentieths of a second: the writer may be busy with a long window."""
@@ -58,6 +57,10 @@ class Pending:
         asked = timestamps.parse(note["asked"])
         return cls(note["id"], window, asked, note["timezone"], note["filters"], bool(note["made"]))
 
+    def is_like(self, other: Pending) -> bool:
+        """Whether it is another version of the same request."""
+        return other.ident == self.ident
+
     def dump(self) -> dict[str, Any]:
         """Write it for STATE."""
         return {
@@ -71,20 +74,12 @@ class Pending:
         }
 
 
-class Requests:
+class Requests(NoteList[Pending]):
     """The requests of one endpoint."""
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
-
-    def all(self) -> list[Pending]:
-        """Return those under way; what somebody damaged in STATE is none."""
-        found = []
-        with self._memory.lock:
-            for note in self._memory.notes.get(_REQUESTS, []):
-                with contextlib.suppress(ValueError, KeyError, TypeError):
-                    found.append(Pending.load(note))
-        return found
+    def __init__(self, notes: Notes) -> None:
+        super().__init__(notes, "reports", Pending.load, Pending.dump, order=lambda request: request.window)
+        self._used = NoteList(notes, "used", str, str, order=lambda _: 0)
 
     def of(self, window: Window) -> Pending | None:
         """Return the one for exactly this window."""
@@ -96,12 +91,12 @@ class Requests:
         Raises:
             ReadError: STATE is not written any more.
         """
-        self._change(request.ident, request)
-        written = self._memory.saved()
+        self.replace(request.is_like, [request])
+        written = self.notes.saved()
         # Not the clock's wait: the writer is to be waited for in real time, whatever clock the run goes by.
         for _ in range(_PATIENCE):
             is_written = written.wait(0.05)
-            if clock.stopped or self._memory.closed:
+            if clock.stopped or self.notes.closed:
                 raise Stopped
             if is_written:
                 return
@@ -110,36 +105,21 @@ class Requests:
     def confirm(self, request: Pending) -> Pending:
         """Note that the vendor has taken a request."""
         made = replace(request, made=True)
-        self._change(request.ident, made)
-        self._memory.saved()
+        self.replace(made.is_like, [made])
+        self.notes.saved()
         return made
 
-    def drop(self, ident: str) -> None:
+    def drop(self, request: Pending) -> None:
         """Forget a request."""
-        self._change(ident, None)
-        self._memory.saved()
-
-    def keep_only(self, filters: str) -> None:
-        """Forget requests that were made with other filters: their reports answer another question."""
-        for request in self.all():
-            if request.filters != filters:
-                self._change(request.ident, None)
+        self.replace(request.is_like)
+        self.notes.saved()
 
     def use(self, mail: str) -> None:
         """Remember that a mail was taken for a report, so that it is not taken for another one."""
-        with self._memory.lock:
-            self._memory.notes[_USED] = [*self._memory.notes.get(_USED, []), mail][-_MOST_USED:]
+        with self.notes.lock:
+            forgotten = self._used.all()[: 1 - _MOST_USED]
+            self._used.replace(forgotten.__contains__, [mail])
 
     def used(self, mail: str) -> bool:
         """Whether a mail was taken for a report before."""
-        with self._memory.lock:
-            return mail in self._memory.notes.get(_USED, [])
-
-    def _change(self, ident: str, request: Pending | None) -> None:
-        with self._memory.lock:
-            notes = [note for note in self._memory.notes.get(_REQUESTS, []) if note.get("id") != ident]
-            if request is not None:
-                notes.append(request.dump())
-            self._memory.notes[_REQUESTS] = notes
-            if not notes:
-                del self._memory.notes[_REQUESTS]
+        return mail in self._used.all()

@@ -9,8 +9,8 @@ import json
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_emaillogs.files.tables import snake_case
 from tap_emaillogs.formats import timestamps
+from tap_emaillogs.formats.names import snake_case
 from tap_emaillogs.providers.messangi.moments import Dates, dates_of, read
 from tap_emaillogs.streams.records import EXTRA
 from tap_emaillogs.streams.undocumented import RECIPIENTS, first

@@ -9,6 +9,7 @@ from tap_emaillogs.formats import timestamps
 from tap_emaillogs.providers.messangi import mapping, windows
 from tap_emaillogs.providers.messangi.moments import dates_of
 from tap_emaillogs.providers.messangi.rows import OWN_DATES, REFERENCES, MailKey, dates_in, mail_key
+from tap_emaillogs.providers.messangi.settings import LONGEST
 from tap_emaillogs.streams.records import json_text
 from tap_emaillogs.streams.undocumented import UndocumentedStream
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime, timedelta
 
+    from tap_emaillogs.providers.messangi.settings import MessangiSettings
     from tap_emaillogs.streams.records import Record
 
 
@@ -27,8 +29,11 @@ class MessageRows(UndocumentedStream):
     """
 
     provider = "messangi"
+    settings: MessangiSettings
     time_columns = ("event_at",)
     unit = timestamps.SECOND
+    finest = timestamps.MILLISECOND
+    longest = LONGEST - windows.MARGIN
     references: ClassVar[tuple[str, ...]] = REFERENCES
     own_dates: ClassVar[tuple[str, ...]] = OWN_DATES
     zone: tzinfo = UTC
@@ -37,11 +42,11 @@ class MessageRows(UndocumentedStream):
     @property
     def channel(self) -> str:
         """The channel that is asked for; empty: none is, and the vendor may show all."""
-        return str(self.account.settings["channel"])
+        return self.settings.channel
 
     def filters(self) -> dict[str, Any] | None:
         """Return the filters in force: the channel, and what `extra_params` adds."""
-        return windows.filters(self.account.settings) or None
+        return windows.filters(self.settings) or None
 
     def identity_of_row(self, row: Mapping[str, Any]) -> MailKey | None:
         """Return the mail that the row tells of; None: it does not say."""

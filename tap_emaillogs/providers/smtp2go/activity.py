@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_emaillogs.formats import timestamps
-from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page
+from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, objects
+from tap_emaillogs.streams.shapes import Layout
 
 if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
-    from tap_emaillogs.engine.reading import Reading, Split
+    from tap_emaillogs.providers.smtp2go.settings import Smtp2goSettings
 
 _FORMER_MOST = 100
 """The largest `limit` by an older page of the vendor: so many rows may be a cut answer too."""
@@ -37,24 +36,26 @@ class Activity(LogStream):
     outside_identity: ClassVar[frozenset[str]] = frozenset({"headers", "custom_headers", "delivery_attempts"})
     exact_bounds = True
     time_columns = ("date",)
+    layout = Layout(("data", "events"))
+    settings: Smtp2goSettings
 
     def filters(self) -> dict[str, Any] | None:
         """Return the settings that leave events out, as the request names them."""
-        settings = self.account.settings
-        own = {key: settings[key] for key in ("event_types", "subaccounts") if settings.get(key)}
-        return {**own, **{key: value for key, value in (super().filters() or {}).items() if value}} or None
+        settings = self.settings
+        given = {"event_types": settings.event_types, "subaccounts": settings.subaccounts, **(super().filters() or {})}
+        return {key: value for key, value in given.items() if value} or None
 
     def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
         """Search the window; a further page repeats the search and adds the token."""
         request = super().get_http_request(page=page)
-        settings, window = self.account.settings, (page.stream_context or {})["window"]
+        settings, window = self.settings, (page.stream_context or {})["window"]
         request.data = {
             "start_date": timestamps.seconds(window.start),
             "end_date": timestamps.seconds(window.end),
-            "limit": settings["page_size"],
+            "limit": settings.page_size,
             **(self.filters() or {}),
-            **({"include_headers": True} if settings.get("include_headers") else {}),
-            **({"custom_headers": settings["custom_headers"]} if settings.get("custom_headers") else {}),
+            **({"include_headers": True} if settings.include_headers else {}),
+            **({"custom_headers": settings.custom_headers} if settings.custom_headers else {}),
             **({"continue_token": page.next_page_token} if page.next_page_token else {}),
         }
         return request
@@ -63,34 +64,23 @@ class Activity(LogStream):
         """Follow `continue_token`; `total_events` tells whether the end was one."""
         return ContinueTokenPaginator(unchanged_ends=True)
 
-    def parse_page(self, data: Any) -> Page:
+    def parse_page(self, data: Any, page: PageContext[Any]) -> Page:  # noqa: ARG002 - the base's signature
         """Read `{data: {events, total_events, continue_token}}`.
 
         A full page without a total and without a token may be cut.
         """
         inner = data.get("data") if isinstance(data, dict) else None
-        events = inner.get("events") if isinstance(inner, dict) else None
-        if not isinstance(inner, dict) or not isinstance(events, list):
-            raise Misunderstood("the answer holds no data.events")
+        inner = inner if isinstance(inner, dict) else {}
+        events = objects(inner.get("events"), "data.events")
+        full = self.is_full(len(events))
         total, token = _count(inner.get("total_events")), _token(inner.get("continue_token"))
-        if total is not None and total < len(events) and (token or self._is_full(events)):
+        if total is not None and total < len(events) and (token or full):
             total = None  # it counts something else
-        return Page(events, total, token, capped=total is None and token is None and self._is_full(events))
+        return Page(events, total, token, capped=total is None and token is None and full)
 
-    def split(self, reading: Reading, page: Page) -> Split | None:
-        """Split also where a full first page shows no way on to the rest of its total; not where a short one does."""
-        if page.token is None and not page.capped and page.total is not None:
-            if len(page.rows) >= page.total or not self._is_full(page.rows):
-                return None
-            page = replace(page, capped=True)
-        return super().split(reading, page)
-
-    def answer_limit(self, page: Page) -> int:
-        """One answer without a token gives so many rows and no more."""
-        return len(page.rows)
-
-    def _is_full(self, events: Any) -> bool:
-        return len(events) >= self.account.settings["page_size"] or len(events) == _FORMER_MOST
+    def is_full(self, rows: int) -> bool:
+        """Whether a page of so many rows may be cut: an older page of the vendor knows another largest `limit`."""
+        return super().is_full(rows) or rows == _FORMER_MOST
 
 
 def _count(value: Any) -> int | None:

@@ -13,15 +13,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.files.jobboard import JobFailed
-from tap_emaillogs.files.tables import snake_case
 from tap_emaillogs.formats import dates
+from tap_emaillogs.formats.names import snake_case
 from tap_emaillogs.providers.zeptomail import dateform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import tzinfo
 
-    from tap_emaillogs.engine.windows import Window
+    from tap_emaillogs.streams.window import Window
 
 EDGES = ("date_from", "date_to")
 _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)

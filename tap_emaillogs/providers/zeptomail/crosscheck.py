@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.http.client import ApiClient
     from tap_emaillogs.streams.provider import Account
+    from tap_emaillogs.streams.window import Window
 
 FLAGS = {
     "is_delivered": ("delivered", None),

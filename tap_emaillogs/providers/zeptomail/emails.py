@@ -5,38 +5,27 @@ https://www.zoho.com/zeptomail/help/api/get-email-logs.html
 
 from __future__ import annotations
 
-import copy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote
 
-from singer_sdk.streams.rest import HTTPRequest
-
-from tap_emaillogs.engine.density import cut, estimate
-from tap_emaillogs.engine.reading import Split
-from tap_emaillogs.formats import dates
-from tap_emaillogs.http.errors import Misunderstood, VendorError
-from tap_emaillogs.providers.zeptomail import dateform, settings
-from tap_emaillogs.providers.zeptomail.access import explained
+from tap_emaillogs.http.errors import Misunderstood
+from tap_emaillogs.providers.zeptomail import dateform
 from tap_emaillogs.providers.zeptomail.answers import Question
-from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck, flag_of
+from tap_emaillogs.providers.zeptomail.settings import zone
 from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.paginators import OffsetPaginator, Page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from singer_sdk.streams.rest import PageContext
+    from singer_sdk.streams.rest import HTTPRequest, PageContext
 
-    from tap_emaillogs.engine.reading import Outcome, Reading
-    from tap_emaillogs.http.client import Meter
-    from tap_emaillogs.streams.provider import Account
+    from tap_emaillogs.providers.zeptomail.settings import ZeptoMailSettings
+    from tap_emaillogs.streams.settings import StreamDefaults
 
-_SCOPE = "Zeptomail.email.READ (or Zeptomail.email.ALL)"
 _MINUTE = timedelta(minutes=1)
 _ROUND = 10
 """Servers cap pages at multiples of it."""
-_STATUS_OF = {"softbounce": "Soft bounce", "hardbounce": "Hard bounce", "mailfailure": "Process failed"}
 _TRACKED = ("email_open", "email_link_click")
 
 
@@ -54,47 +43,44 @@ class Emails(LogStream):
     time_columns = ("processed_time", "sent_time")
     unit = _MINUTE
     selected_by_default = False
-    overrides: ClassVar[Mapping[str, Any]] = {
+    settings: ZeptoMailSettings
+    reader = "tap_emaillogs.providers.zeptomail.details:EmailsReader"
+    defaults: ClassVar[StreamDefaults] = {
         "lookback_minutes": 60,
         "revisit_minutes": [1440],
         "settle_minutes": 5,
         "window_hours": 168,
     }
 
-    _meter: Meter
-
-    def for_account(self, account: Account) -> Emails:
-        """Bind the stream to an account; a date form without minutes makes windows of whole hours."""
-        bound = super().for_account(account)
-        assert isinstance(bound, Emails)
-        bound.unit = dateform.resolution(account.settings["export_date_format"]) or _MINUTE
-        return bound
+    def bind(self) -> None:
+        """Make windows of whole hours where the form of dates has no minutes."""
+        self.unit = dateform.resolution(self.settings.export_date_format) or _MINUTE
 
     def filters(self) -> dict[str, Any] | None:
         """Return the agent, where only one's e-mails are read."""
-        agent = self.account.settings.get("mailagent_key")
+        agent = self.settings.mailagent_key
         return {"mailagent_key": agent} if agent else None
 
     def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
         """Ask for a page. The four filters by outcome are never sent: the vendor's page contradicts their names."""
         request = super().get_http_request(page=page)
-        window, given = (page.stream_context or {})["window"], self.account.settings
-        asked = Question.of(window, settings.zone(given["timezone"]), given["export_date_format"])
+        window, given = (page.stream_context or {})["window"], self.settings
+        asked = Question.of(window, zone(given.timezone), given.export_date_format)
         start, end = asked.written
         request.params = {
             "date_from": start,
             "date_to": end,
             "offset": page.next_page_token,
-            "limit": given["page_size"],
+            "limit": given.page_size,
             **(self.filters() or {}),
         }
         return request
 
     def get_new_paginator(self) -> OffsetPaginator:
         """Page by offset until a short page."""
-        return OffsetPaginator(self.account.settings["page_size"])
+        return OffsetPaginator(self.settings.page_size)
 
-    def parse_page(self, data: Any) -> Page:
+    def parse_page(self, data: Any, page: PageContext[Any]) -> Page:
         """Read `{data: {logs: [{email_info, …}]}, metadata: {count}}` or the flat `{data: [{…}]}`.
 
         `count` may be a total or only the rows shown. A page shorter than asked ends the paging, unless the server
@@ -108,69 +94,11 @@ class Emails(LogStream):
             raise Misunderstood("the answer holds no list of e-mails in `data` or `data.logs`")
         rows = [flattened(row) for row in logs]
         metadata = data.get("metadata")
-        count, offset = (metadata.get("count"), metadata.get("offset")) if isinstance(metadata, dict) else (None, None)
+        count = metadata.get("count") if isinstance(metadata, dict) else None
         total = count if isinstance(count, int) and count != len(rows) else None
-        seen = len(rows) + (offset if isinstance(offset, int) else 0)
-        full = len(rows) >= self.account.settings["page_size"]
-        more = full or (seen < total if total is not None else len(rows) % _ROUND == 0)
+        seen = len(rows) + int(page.next_page_token or 0)
+        more = self.is_full(len(rows)) or (seen < total if total is not None else len(rows) % _ROUND == 0)
         return Page(rows, total, more=bool(rows) and more)
-
-    def split(self, reading: Reading, page: Page) -> Split | None:
-        """Split also where the first page, being a full one, promises more than memory should hold."""
-        window = reading.window
-        if page.total is None and len(page.rows) >= self.account.settings["page_size"]:
-            times = self.times(page.rows)
-            total = estimate(window, times, reading.memory.density)
-            if total > 2 * self.rows_per_window and window.length > self.unit:
-                return Split(cut(window, times, total, self.rows_per_window, self.unit))
-        return super().split(reading, page)
-
-    # Details.
-
-    def read(self, reading: Reading) -> Outcome | Split:
-        """Read a window, and name the scope where it is missing."""
-        one = copy.copy(self)
-        one._meter = reading.meter  # noqa: SLF001 - a copy of this object, whose detail requests count there
-        with explained(_SCOPE):
-            return super(Emails, one).read(reading)
-
-    def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
-        """Fetch the details, where these are wanted."""
-        if self.account.settings["details"]:
-            rows = [self._detailed(row) for row in rows]
-        for row in rows:
-            self._note(row)
-        return super().take(rows)
-
-    def _note(self, row: Mapping[str, Any]) -> None:
-        """Note which kinds of mail there are, for the mail logs to be compared with."""
-        moment, details = row.get("processed_time"), row.get("email_delivery_details")
-        moment = dates.utc_text(moment) if isinstance(moment, str) else None
-        status = row.get("status")
-        kinds = [status] if isinstance(status, str) else []
-        kinds += [_STATUS_OF[kind] for kind in details if kind in _STATUS_OF] if isinstance(details, dict) else []
-        for flag in filter(None, map(flag_of, kinds)):
-            crosscheck(self.account).shown(self.logger, flag, moment, self.name)
-
-    def _detailed(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        reference = row.get("email_reference")
-        if not isinstance(reference, str) or not reference:
-            return row
-        request = HTTPRequest(f"{self.url_base}/email/email-reference/{quote(reference, safe='')}")
-        try:
-            data = self.account.client.send(request, self._meter).data
-        except VendorError as error:
-            if error.status == 404:  # listed, and gone a moment later
-                return row
-            raise
-        found = data.get("data") if isinstance(data, dict) else None
-        if isinstance(found, list):
-            found = found[0] if found else None
-        if not isinstance(found, dict):
-            raise Misunderstood("the answer for one e-mail holds no object in `data`")
-        told = flattened(found)
-        shown = {name: told[name] for name in ("email_tracking_details", "email_delivery_details") if told.get(name)}
-        return {**row, **shown, "details": found}
 
 
 def flattened(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,28 +15,28 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk.streams.rest import HTTPRequest
 
 from tap_emaillogs.files.jobboard import RemoteJob
-from tap_emaillogs.files.jobs import JobStream
-from tap_emaillogs.files.tables import snake_case
+from tap_emaillogs.files.jobstream import JobStream
 from tap_emaillogs.formats import dates
+from tap_emaillogs.formats.names import snake_case
 from tap_emaillogs.http.errors import Misunderstood
-from tap_emaillogs.providers.zeptomail import answers, dateform, settings
-from tap_emaillogs.providers.zeptomail.access import explained
+from tap_emaillogs.providers.zeptomail import answers, dateform
 from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck
+from tap_emaillogs.providers.zeptomail.settings import zone
 from tap_emaillogs.streams.undocumented import STATUS_DATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from tap_emaillogs.engine.reading import Outcome, Reading
-    from tap_emaillogs.engine.windows import Window
+    from tap_emaillogs.engine.reading import Reading
     from tap_emaillogs.files.jobnotes import JobNote
-    from tap_emaillogs.files.jobrequests import Rows
+    from tap_emaillogs.files.jobstream import Rows
     from tap_emaillogs.http.errors import VendorError
-    from tap_emaillogs.streams.provider import Account
+    from tap_emaillogs.providers.zeptomail.settings import ZeptoMailSettings
+    from tap_emaillogs.streams.settings import StreamDefaults
+    from tap_emaillogs.streams.window import Window
 
-_SCOPE = "Zeptomail.Exports.ALL (or CREATE, READ and DELETE)"
-FILES = {"revisit_minutes": [1440], "lookback_minutes": 0, "settle_minutes": 15, "window_hours": 168}
+FILES: StreamDefaults = {"revisit_minutes": [1440], "lookback_minutes": 0, "settle_minutes": 15, "window_hours": 168}
 """A week at most per file: the whole history is nine jobs, which wait side by side, and what a broken file or a kill
 costs stays small. The vendor's own sample asks for five months at once."""
 _ALL_AGENTS = "All Agents"
@@ -50,36 +50,29 @@ class Export(JobStream):
     kind: ClassVar[str]
     """The vendor's name of it, in the path."""
     filter_setting: ClassVar[str]
+    settings: ZeptoMailSettings
     date_columns: ClassVar[tuple[str, ...]]
     """Likely names of the row's own date, the best first."""
     unit = _MINUTE
     primary_keys = ("account", "row_id")
     twin_key = "row_id"
     time_columns = ("event_at",)
-    overrides: ClassVar[Mapping[str, Any]] = FILES
+    defaults: ClassVar[StreamDefaults] = FILES
     _flags_as_text = False
     """Whether this vendor was seen to refuse JSON's booleans in this run."""
 
-    def for_account(self, account: Account) -> Export:
-        """Bind the stream to an account; a date form without minutes makes windows of whole hours."""
-        bound = super().for_account(account)
-        assert isinstance(bound, Export)
-        bound.unit = dateform.resolution(account.settings["export_date_format"]) or _MINUTE
-        return bound
+    def bind(self) -> None:
+        """Make windows of whole hours where the form of dates has no minutes."""
+        self.unit = dateform.resolution(self.settings.export_date_format) or _MINUTE
 
     @property
     def zone(self) -> ZoneInfo:
         """The zone of times that name none."""
-        return settings.zone(self.account.settings["timezone"])
+        return zone(self.settings.timezone)
 
     def filters(self) -> dict[str, Any] | None:
         """Return the request's filters that are set."""
-        return dict(self.account.settings.get(self.filter_setting) or {}) or None
-
-    def read(self, reading: Reading) -> Outcome:
-        """Read a window, and name the scope where it is missing."""
-        with explained(_SCOPE):
-            return super().read(reading)
+        return dict(getattr(self.settings, self.filter_setting)) or None
 
     # Requests.
 
@@ -88,7 +81,7 @@ class Export(JobStream):
 
     def question(self, window: Window) -> answers.Question:
         """Return what is asked for a window: no less than that, and more where the form of dates is too coarse."""
-        return answers.Question.of(window, self.zone, self.account.settings["export_date_format"])
+        return answers.Question.of(window, self.zone, self.settings.export_date_format)
 
     def edges_as_asked(self, window: Window) -> tuple[str, str]:
         """Return the dates of the request."""
@@ -121,16 +114,16 @@ class Export(JobStream):
 
     def delete_request(self, job_id: str) -> HTTPRequest | None:
         """Ask to delete the file, unless `keep_exports`."""
-        if self.account.settings["keep_exports"]:
+        if self.settings.keep_exports:
             return None
         return HTTPRequest(self._url(), "DELETE", params={"export_ids": job_id})
 
     def password(self, nonce: str) -> str:
         """Return `export_password`, or a password of the job's own, which nobody has to know or to keep."""
-        given = self.account.settings.get("export_password")
+        given = self.settings.export_password
         if given is not None:
             return str(given)
-        secret = self.account.settings.get("client_secret") or self.account.settings["access_token"]
+        secret = self.settings.client_secret or self.settings.access_token
         code = hmac.new(secret.encode(), nonce.encode(), hashlib.sha256).hexdigest()
         return f"Tap-{code[:32]}"  # a capital, a small letter, a digit and a sign, as many a policy wants
 
@@ -178,7 +171,7 @@ class Export(JobStream):
         agent = shown.pop("mailagent_name", None) or _ALL_AGENTS
         key = shown.pop("mailagent_key", None)
         wanted_key = wanted.pop("mailagent_key", None)
-        own_password = self.account.settings.get("export_password") is None
+        own_password = self.settings.export_password is None
         same_agent = (key is None and agent == _ALL_AGENTS) if wanted_key is None else str(key).lower() == wanted_key
         texts = {name: str(value).lower() for name, value in shown.items() if value not in (None, "", [])}
         return texts == wanted and (own_password or same_agent)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_emaillogs.files.tables import snake_case
 from tap_emaillogs.formats import dates
+from tap_emaillogs.formats.names import snake_case
 from tap_emaillogs.providers.zeptomail import answers, events
 from tap_emaillogs.providers.zeptomail.crosscheck import FLAGS, crosscheck, flag_of
 from tap_emaillogs.providers.zeptomail.exports import FILES, Export
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tap_emaillogs.engine.reading import Reading
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.files.jobboard import RemoteJob
     from tap_emaillogs.files.jobnotes import JobNote
-    from tap_emaillogs.files.jobrequests import Rows
+    from tap_emaillogs.files.jobstream import Rows
     from tap_emaillogs.streams.records import Record
+    from tap_emaillogs.streams.settings import StreamDefaults
+    from tap_emaillogs.streams.window import Window
 
 _VALUES = ("value", "suppressed_value", "suppression_value", "email", "email_address", "address", "domain", "recipient")
 _VALUE_WORDS = frozenset({"value", "email", "mail", "address", "domain", "recipient", "entry"})
@@ -44,11 +45,11 @@ class MailLogs(Export):
     filter_setting = "mail_logs"
     references = events.REFERENCES
     own_dates = date_columns = events.OWN_DATES
-    overrides: ClassVar[Mapping[str, Any]] = {**FILES, "revisit_minutes": [1440, 4320]}
+    defaults: ClassVar[StreamDefaults] = {**FILES, "revisit_minutes": [1440, 4320]}
 
     def filters(self) -> dict[str, Any] | None:
         """Return the request's filters that are set, the agent among them."""
-        agent = self.account.settings.get("mailagent_key")
+        agent = self.settings.mailagent_key
         return {**({"mailagent_key": agent} if agent else {}), **(super().filters() or {})} or None
 
     def answer(self, reading: Reading, note: JobNote, job: RemoteJob, rows: Rows) -> Rows:
@@ -117,7 +118,7 @@ class SuppressionList(Export):
     def identity_of_row(self, row: Mapping[str, Any]) -> tuple[str, ...] | None:
         """Return the address or domain, its type and the agent; None: no column is known to hold the former."""
         columns = {snake_case(name): str(value).strip() for name, value in row.items() if value}
-        given = (self.account.settings.get("reference") or {}).get(self.name)
+        given = self.settings.reference.get(self.name)
         values = (columns.get(name) for name in (map(snake_case, given) if given else _value_columns(columns)))
         value = next(filter(None, values), None)
         if value is None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.providers.zeptomail import access, events, oauth
+from tap_emaillogs.http.errors import Action, ErrorRule
+from tap_emaillogs.providers.zeptomail import events, oauth
 from tap_emaillogs.providers.zeptomail import settings as options
 from tap_emaillogs.providers.zeptomail.emails import Emails
 from tap_emaillogs.providers.zeptomail.logs import ActivityLogs, MailLogs, SuppressionList
 from tap_emaillogs.streams.provider import Provider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from singer_sdk import typing as th
-
-    from tap_emaillogs.http.client import Auth
     from tap_emaillogs.streams.records import Record
+
+_NO_SCOPE = (
+    "create a refresh token with the scope Zeptomail.Exports.ALL (or CREATE, READ and DELETE), and for "
+    "zeptomail_emails with Zeptomail.email.READ (or Zeptomail.email.ALL): this one does not permit it"
+)
 
 
 class ZeptoMail(Provider):
@@ -24,31 +27,17 @@ class ZeptoMail(Provider):
 
     name = "zeptomail"
     title = "ZeptoMail"
-    settings: ClassVar[tuple[th.Property[Any], ...]] = options.SETTINGS
-    required: ClassVar[tuple[tuple[str, ...], ...]] = options.REQUIRED
-    defaults: ClassVar[Mapping[str, Any]] = options.DEFAULTS
-    """Lookback, revisits, settling and windows differ by stream, and are the streams' own."""
+    settings = options.ZeptoMailSettings
+    required = options.REQUIRED
     streams = (MailLogs, ActivityLogs, SuppressionList, Emails)
     event_sources = ("zeptomail_mail_logs", "zeptomail_emails")
     mappings = events.MAPPINGS
-
-    def checks(self, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """Check zone, date form and polling."""
-        return options.mistakes(settings)
-
-    def base_url(self, settings: Mapping[str, Any]) -> str:
-        """Return the given root, or that of the data centre."""
-        return options.base_url(settings)
-
-    def auth(self, settings: Mapping[str, Any]) -> Auth:
-        """Return the OAuth of the account: all its streams share one token."""
-        names = ("client_id", "client_secret", "refresh_token")
-        form = {name: settings[name] for name in names} if all(settings.get(name) for name in names) else None
-        return oauth.RefreshTokenAuth(options.accounts_url(settings), form, settings.get("access_token"))
-
-    def token_refused(self, message: str) -> bool:
-        """A missing scope is missing in every token of the account."""
-        return not access.is_scope_error(message)
+    auth_schemes = (oauth.SCHEME,)
+    errors = (
+        # Another token of the same refresh token would miss the scope, too.
+        ErrorRule(Action.FAIL, _NO_SCOPE, pattern="scope"),
+        ErrorRule(Action.FAIL, _NO_SCOPE, statuses={403}),
+    )
 
     def error_message(self, data: Any) -> str | None:
         """Read `{error: {code, message, details}}`, `{data: {error_code, message}}`, or the accounts server's."""

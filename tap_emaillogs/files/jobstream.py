@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.streams.undocumented import UndocumentedStream
@@ -14,17 +15,26 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_emaillogs.engine.reading import Reading
-    from tap_emaillogs.engine.windows import Window
     from tap_emaillogs.files.jobboard import RemoteJob
     from tap_emaillogs.files.jobnotes import JobNote
+    from tap_emaillogs.files.settings import JobSettings
     from tap_emaillogs.http.errors import VendorError
+    from tap_emaillogs.streams.window import Window
 
     Rows = Callable[[], Iterable[Mapping[str, Any]]]
     """Returns the rows of a file, as often as it is called."""
 
 
-class JobRequests(UndocumentedStream):
-    """One kind of a vendor's export jobs; `JobStream` does with them what is to be done."""
+class JobStream(UndocumentedStream):
+    """One kind of a vendor's export jobs; `JobReader` does with them what is to be done."""
+
+    paging = "export job"
+    settings: JobSettings
+    reader = "tap_emaillogs.files.jobs:JobReader"
+    file_life: ClassVar[timedelta] = timedelta(days=3)
+    """How long the vendor keeps a file."""
+    jobs_in_flight: ClassVar[int] = 8
+    """Jobs that wait at the vendor at the same time: waiting costs neither side anything."""
 
     @abstractmethod
     def create_request(self, window: Window, password: str) -> HTTPRequest:

@@ -1,0 +1,120 @@
+"""One request on the wire: paced, counted and timed, its exceptions looked up in the table."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from singer_sdk import metrics
+
+from tap_emaillogs.http.errors import Abandoned, Action, ReadError, rule_for_exception
+from tap_emaillogs.http.retries import TryAgain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from singer_sdk.streams.rest import HTTPRequest
+
+    from tap_emaillogs.http.budget import Budget
+
+_METRICS = metrics.get_metrics_logger()
+
+
+class Meter:
+    """Counts the requests sent on behalf of one window, whoever sends them."""
+
+    def __init__(self, abandoned: Callable[[], bool] = lambda: False) -> None:
+        self.requests = 0
+        self._abandoned = abandoned
+
+    def check(self) -> None:
+        """Refuse to go on for a window that nobody waits for.
+
+        Raises:
+            Abandoned: Its endpoint has ended.
+        """
+        if self._abandoned():
+            raise Abandoned("the endpoint ended before this window was read")
+
+
+class Transport:
+    """The connections of one account, `connections` of them at the same time, at the pace of its budget."""
+
+    def __init__(
+        self, budget: Budget, *, timeout: float, user_agent: str, connections: int, context: Mapping[str, str]
+    ) -> None:
+        self._budget, self._timeout, self._context = budget, timeout, context
+        self._turns = threading.BoundedSemaphore(connections)
+        self._session = requests.Session()
+        self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
+        self._session.auth = _no_netrc  # requests would let a ~/.netrc replace the Authorization header
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=max(4, connections)))
+
+    @contextmanager
+    def answer(
+        self, request: HTTPRequest, authorization: Mapping[str, str], meter: Meter, *, as_json: bool
+    ) -> Iterator[requests.Response]:
+        """Send a request in its turn; the answer's body is to be read inside.
+
+        Raises:
+            TryAgain: No answer, or a body that breaks off.
+            ReadError: The request cannot be sent at all.
+        """
+        with self._turns:
+            meter.check()
+            self._budget.acquire()
+            meter.check()
+            meter.requests += 1
+            body: dict[str, Any] = {"json" if as_json else "data": request.data}
+            try:
+                with self._session.request(
+                    request.method,
+                    request.url,
+                    params=request.encode_params(),
+                    headers={**request.headers, **authorization},
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    stream=True,
+                    **body,
+                ) as response:
+                    self._log_duration(request, response)
+                    yield response
+            except (requests.RequestException, OSError) as error:
+                known = rule_for_exception(error)
+                if known is None:
+                    raise
+                said = f"no answer ({_cause(error)})"
+                if known.action is Action.RETRY:
+                    raise TryAgain(said, known) from error
+                raise ReadError(said, known.hint) from error
+
+    def _log_duration(self, request: HTTPRequest, response: requests.Response) -> None:
+        """Log how long the vendor took to answer, as the metric that every SDK tap logs."""
+        if not _METRICS.isEnabledFor(logging.INFO):
+            return
+        tags: dict[str, Any] = {
+            metrics.Tag.CONTEXT: self._context,
+            metrics.Tag.ENDPOINT: urlsplit(request.url).path,
+            metrics.Tag.HTTP_STATUS_CODE: response.status_code,
+            metrics.Tag.STATUS: metrics.Status.SUCCEEDED if response.status_code < 400 else metrics.Status.FAILED,
+        }
+        took = response.elapsed.total_seconds()
+        metrics.log(_METRICS, metrics.Point("timer", metrics.Metric.HTTP_REQUEST_DURATION, took, tags))
+
+
+def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _cause(error: BaseException) -> str:
+    """Name the innermost reason, in a few words; a full urllib3 text repeats the URL."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    text = getattr(error, "strerror", None) or type(error).__name__
+    return str(text)
