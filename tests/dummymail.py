@@ -6,11 +6,12 @@ GET /log?from=&to=&offset=&limit= answers {"total": n, "log": [{id, sent, to, su
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from singer_sdk import typing as th
+from singer_sdk import StreamSchema
 
 from plugging import Plug
 from sandbox.base import DAY, SECOND, Account, Life, Log, Refused, Request, Response, Vendor, World, from_ms, to_ms
@@ -18,16 +19,17 @@ from sandbox.base.checks import integer, readable
 from sandbox.base.data import SUBJECTS, Person
 from sandbox.base.facts import Facts
 from sandbox.base.paging import cut
-from tap_emaillogs.http.client import KeyAuth
-from tap_emaillogs.http.errors import Misunderstood
+from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.events import EventRow
 from tap_emaillogs.streams.meanings import MappingTable, Meaning
-from tap_emaillogs.streams.paginators import OffsetPaginator, Page
+from tap_emaillogs.streams.paginators import OffsetPaginator, Page, objects
 from tap_emaillogs.streams.provider import Provider
+from tap_emaillogs.streams.schemas import AnnotatedSchemas
+from tap_emaillogs.streams.settings import Settings, option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
@@ -58,48 +60,44 @@ class DummyLog(LogStream):
     row_key = ("id",)
     time_columns = ("sent",)
     exact_bounds = True
+    schema = StreamSchema(AnnotatedSchemas(Path(__file__).parent / "schemas"))
 
     def get_http_request(self, *, page: PageContext[Any]) -> HTTPRequest:
         request = super().get_http_request(page=page)
         window = (page.stream_context or {})["window"]
         request.params = {"from": f"{window.start:%Y-%m-%dT%H:%M:%SZ}", "to": f"{window.end:%Y-%m-%dT%H:%M:%SZ}"}
-        request.params |= {"limit": self.account.settings["page_size"], "offset": page.next_page_token or 0}
+        request.params |= {"limit": self.settings.page_size, "offset": page.next_page_token or 0}
         return request
 
     def get_new_paginator(self) -> OffsetPaginator:
-        return OffsetPaginator(self.account.settings["page_size"])
+        return OffsetPaginator(self.settings.page_size)
 
-    def parse_page(self, data: Any) -> Page:
-        if not isinstance(data, dict) or not isinstance(data.get("log"), list):
-            raise Misunderstood("the answer holds no list `log`")
-        return Page(data["log"], data.get("total"))
+    def parse_page(self, data: Any, page: PageContext[Any]) -> Page:
+        known = data if isinstance(data, dict) else {}
+        return Page(objects(known.get("log"), "list `log`"), known.get("total"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DummySettings(Settings):
+    """A Dummymail account."""
+
+    api_key: str = option("", "API key.", secret=True, in_header=True)
+    base_url: str = "https://dummymail.example"
+    history_days: float | None = 30
+    page_size: int = option(500, most=500)
+
+    def auth(self) -> KeyAuth:
+        return KeyAuth("Authorization", f"Bearer {self.api_key}")
 
 
 class Dummymail(Provider):
     name = "dummymail"
     title = "Dummymail"
-    settings: ClassVar[tuple[th.Property[Any], ...]] = (
-        th.Property("api_key", th.StringType, secret=True, description="API key."),
-    )
+    settings = DummySettings
     required: ClassVar[tuple[tuple[str, ...], ...]] = (("api_key",),)
-    defaults: ClassVar[Mapping[str, Any]] = {
-        "base_url": "https://dummymail.example",
-        "history_days": 30,
-        "lookback_minutes": 60,
-        "revisit_minutes": [1440],
-        "settle_minutes": 5,
-        "requests_per_minute": 60,
-        "page_size": 500,
-    }
     streams = (DummyLog,)
     event_sources = (DummyLog.name,)
     mappings = (STATES,)
-
-    def base_url(self, settings: Mapping[str, Any]) -> str:
-        return str(settings["base_url"])
-
-    def auth(self, settings: Mapping[str, Any]) -> KeyAuth:
-        return KeyAuth("Authorization", f"Bearer {settings['api_key']}")
 
     def error_message(self, data: Any) -> str | None:
         return data.get("error") if isinstance(data, dict) else None
@@ -189,4 +187,4 @@ class Player(Vendor[Mails]):
         return Response(body={"total": len(found), "log": [log.row(mail) for mail in page]})
 
 
-PLUGGED = Plug(Dummymail(), Player, Path(__file__).parent / "schemas")
+PLUGGED = Plug(Dummymail(), Player)

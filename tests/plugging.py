@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,11 +23,10 @@ if TYPE_CHECKING:
 
 
 class Plug(NamedTuple):
-    """A vendor of the tests: the tap's provider, the sandbox's player, and where the schemas of its streams are."""
+    """A vendor of the tests: the tap's provider, and the sandbox's player."""
 
     provider: Provider
     player: type[Vendor[Any]]
-    schemas: Path
 
 
 @contextlib.contextmanager
@@ -38,21 +36,14 @@ def plugged(plug: Plug) -> Iterator[None]:
     from sandbox.vendors import VENDORS  # noqa: PLC0415 - `main` finds it later
     from tap_emaillogs import providers, tap  # noqa: PLC0415 - likewise
     from tap_emaillogs.config.schema import config_schema  # noqa: PLC0415
-    from tap_emaillogs.streams.schemas import SCHEMAS  # noqa: PLC0415
 
-    before, annotated = providers.PROVIDERS, SCHEMAS.annotated
-
-    def annotated_schema(key: str) -> dict[str, Any]:
-        own = plug.schemas / f"{key}.json"
-        return dict(json.loads(own.read_text("utf-8"))) if own.exists() else annotated(key)
-
+    before = providers.PROVIDERS
     with pytest.MonkeyPatch.context() as patch:
         after = (*before, plug.provider)
         for module in [*sys.modules.values()]:
             if getattr(module, "PROVIDERS", None) is before:
                 patch.setattr(module, "PROVIDERS", after)
         patch.setattr(tap.TapEmailLogs, "config_jsonschema", config_schema(after))
-        patch.setattr(SCHEMAS, "annotated", annotated_schema)
         patch.setitem(VENDORS, plug.player.name, plug.player)
         patch.setattr(harness, "PROGRAM", [__file__, type(plug.provider).__module__])
         yield
