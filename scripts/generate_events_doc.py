@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from tap_emaillogs.providers import PROVIDERS
-from tap_emaillogs.streams.events import BounceClass, EventType, RejectReason
+from tap_emaillogs.streams.meanings import BounceClass, EventType, RejectReason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_emaillogs.streams.events import MappingTable, Meaning
+    from tap_emaillogs.streams.meanings import MappingTable, Meaning
     from tap_emaillogs.streams.provider import Provider
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "email_events.md"

@@ -1,5 +1,19 @@
 """`python -m tap_emaillogs` is the command `tap-emaillogs`."""
 
-from tap_emaillogs.tap import TapEmailLogs
+from __future__ import annotations
 
-TapEmailLogs.cli()
+import gc
+
+
+def main() -> None:
+    """Run the command."""
+    gc.disable()  # what is imported stays: there is nothing to be found
+    from tap_emaillogs.tap import TapEmailLogs  # noqa: PLC0415 - see above
+
+    gc.freeze()
+    gc.enable()
+    TapEmailLogs.cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -15,31 +15,29 @@ from tap_emaillogs import cli
 from tap_emaillogs.config import accounts, checks
 from tap_emaillogs.config import load as configuration
 from tap_emaillogs.config.schema import config_schema
-from tap_emaillogs.engine import state
-from tap_emaillogs.engine.engine import Engine
 from tap_emaillogs.engine.ledger import SyncWindows
-from tap_emaillogs.engine.planning import Sources
-from tap_emaillogs.engine.run import Run, records_of
-from tap_emaillogs.http.clock import Clock, Stopped
+from tap_emaillogs.http.clock import Clock
 from tap_emaillogs.http.redaction import RedactingFilter, Redactor
-from tap_emaillogs.privacy.plan import Privacy
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.streams.events import EmailEvents
-from tap_emaillogs.streams.output import LineWriter, RecordLines, output_of
+from tap_emaillogs.streams.output import LineWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
     import click
     from singer_sdk import Stream
     from singer_sdk.helpers.types import Context
+    from singer_sdk.streams import RESTStream
 
+    from tap_emaillogs.engine.planning import Sources
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.provider import Account, Provider
     from tap_emaillogs.streams.records import Record
 
-_ENDPOINT = ("provider", "account", "stream")
+
+# What only a sync needs is imported by what a sync calls: `--version`, `--about` and `--discover` answer at once.
 
 
 class TapEmailLogs(Tap):
@@ -58,7 +56,7 @@ class TapEmailLogs(Tap):
         self.clock = self.clock_class()
         self.redact = Redactor(configuration.secrets(given, self._full_schema()))
         self._signal: int | None = None
-        self._engine: Engine | None = None
+        self._wake: Callable[[], None] | None = None
         super().__init__(config=given, **kwargs)
 
     @classmethod
@@ -91,7 +89,7 @@ class TapEmailLogs(Tap):
             streams.extend(kind(self) for kind in self._kinds(provider))
         return streams
 
-    def _kinds(self, provider: Provider) -> Sequence[type[LogStream]]:
+    def _kinds(self, provider: Provider) -> Sequence[type[RESTStream[Any]]]:
         if not self.accounts:
             return provider.streams
         readable = {
@@ -113,6 +111,8 @@ class TapEmailLogs(Tap):
         Raises:
             InputError: It is not one of this tap's.
         """
+        from tap_emaillogs.engine import state  # noqa: PLC0415 - see below
+
         try:
             state.check(state_, _stream_names())
         except state.StateError as error:
@@ -122,6 +122,8 @@ class TapEmailLogs(Tap):
     @property
     def sources(self) -> Sources:
         """The streams, and the accounts that each can be read in."""
+        from tap_emaillogs.engine.planning import Sources  # noqa: PLC0415 - see below
+
         return Sources(self.streams, self.accounts_of)
 
     def event_contexts(self) -> list[dict[str, str]]:
@@ -149,40 +151,21 @@ class TapEmailLogs(Tap):
             sys.exit(status)
 
     def _sync(self, selected: Sequence[Stream]) -> int:
+        from tap_emaillogs.engine.sync import Sync  # noqa: PLC0415 - see below
+
         for stream in selected:
             stream._write_schema_message()  # noqa: SLF001 - schema messages are the SDK's affair
-        now = self.clock.now()
-        outputs = {stream.name: output_of(stream, now) for stream in selected}
-        privacy = Privacy.of(self.config)
-        endpoints = self.sources.endpoints(outputs, privacy, now)
-        if not endpoints:
-            self.logger.warning("nothing is read: no selected stream reads a log (sync_windows alone reads nothing)")
-        self._engine = Engine(endpoints, self.clock)
-        run = Run(
-            endpoints=endpoints,
-            engine=self._engine,
-            outputs=outputs,
+        sync = Sync(
+            sources=self.sources,
+            selected=selected,
+            config=self.config,
             writer=self.message_writer,  # type: ignore[arg-type] # a LineWriter
             state=self.state,
-            privacy=privacy,
             clock=self.clock,
-            ledger=SyncWindows.name,
         )
-        if self.state:
-            run.write_state()
-        try:
-            run.execute()
-        except Stopped:
-            run.write_state()
-            return 128 + (self._signal or 0)
-        for stream in selected:
-            if isinstance(stream, EmailEvents):
-                stream.tell_remarks()
-        failures, gaps = run.report(), run.gaps()
-        if gaps and self.config.get("on_gap") == "fail":
-            self.logger.error("%d windows are missing at the vendor; on_gap is fail, so this run failed", gaps)
-            return 1
-        return 1 if failures else 0
+        self._wake = sync.wake
+        status = sync.execute()
+        return 128 + (self._signal or 0) if status is None else status
 
     def records_of(self, stream: Stream, context: Context | None) -> Iterator[Record]:
         """Yield what is due for one stream in one partition, for whoever calls `stream.sync()`.
@@ -190,23 +173,17 @@ class TapEmailLogs(Tap):
         Raises:
             ReadError: An endpoint failed.
         """
-        outputs = {stream.name: RecordLines(stream)}
-        endpoints = self.sources.endpoints(outputs, Privacy.of(self.config), self.clock.now())
-        wanted = [
-            endpoint
-            for endpoint in endpoints
-            if not context
-            or dict(context) in ({"account": endpoint.id[1]}, dict(zip(_ENDPOINT, endpoint.id, strict=True)))
-        ]
-        yield from records_of(wanted, self.clock)
+        from tap_emaillogs.engine import sync  # noqa: PLC0415 - see below
+
+        return sync.records(self.sources, stream, context, config=self.config, clock=self.clock)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler
         """End the run at the next whole line; a second signal ends it at once."""
-        if self._engine is None or self._signal is not None:
+        if self._wake is None or self._signal is not None:
             sys.exit(128 + signum)
         self._signal = signum
         self.clock.stop()
-        self._engine.wake()
+        self._wake()
 
     # Command line.
 
@@ -240,8 +217,7 @@ class TapEmailLogs(Tap):
             state=None if state is None else cli.read_json("state", state.read()),
             catalog=None if catalog is None else cli.read_catalog(catalog.read(), _stream_names()),
         )
-        # What is there now stays, and rows make no circles: looking for garbage often would only cost.
-        gc.freeze()
+        # Rows make no circles: looking for garbage often would only cost.
         gc.set_threshold(50_000)
         tap.sync_all()
 

@@ -37,7 +37,8 @@ from sandbox.base.paging import cut, seal, unseal
 from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.events import EventRow, MappingTable, Meaning
+from tap_emaillogs.streams.events import EventRow
+from tap_emaillogs.streams.meanings import MappingTable, Meaning
 from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, objects
 from tap_emaillogs.streams.provider import Provider
 from tap_emaillogs.streams.schemas import AnnotatedSchemas

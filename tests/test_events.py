@@ -37,9 +37,10 @@ from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.providers.infobip import GROUPS, PERMANENT
 from tap_emaillogs.providers.jetemail import ATTEMPTS, READING
 from tap_emaillogs.providers.smtp2go import EVENTS as SMTP2GO
-from tap_emaillogs.streams.base import SCHEMAS
-from tap_emaillogs.streams.events import BounceClass, EventRow, EventType, MappingTable, Meaning, RejectReason
+from tap_emaillogs.streams.events import EventRow
+from tap_emaillogs.streams.meanings import BounceClass, EventType, MappingTable, Meaning, RejectReason
 from tap_emaillogs.streams.records import Normaliser
+from tap_emaillogs.streams.schemas import SCHEMAS
 
 if TYPE_CHECKING:
     import random

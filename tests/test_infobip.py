@@ -27,8 +27,8 @@ from harness import (
 from sandbox.base import Life
 from sandbox.infobip.data import STEPS, TRANSITIONS
 from tap_emaillogs.providers import PROVIDERS
-from tap_emaillogs.streams.base import SCHEMAS
 from tap_emaillogs.streams.records import Normaliser
+from tap_emaillogs.streams.schemas import SCHEMAS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

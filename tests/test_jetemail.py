@@ -32,8 +32,8 @@ from sandbox.server import Sandbox
 from tap_emaillogs.config.checks import mistakes
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.providers.jetemail import PROVIDER
-from tap_emaillogs.streams.base import SCHEMAS
 from tap_emaillogs.streams.records import Normaliser
+from tap_emaillogs.streams.schemas import SCHEMAS
 from tap_emaillogs.tap import TapEmailLogs
 
 if TYPE_CHECKING:

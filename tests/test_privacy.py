@@ -15,9 +15,8 @@ from tap_emaillogs.engine.ledger import SyncWindows
 from tap_emaillogs.formats import addresses
 from tap_emaillogs.privacy.plan import Privacy
 from tap_emaillogs.providers import PROVIDERS
-from tap_emaillogs.streams.base import SCHEMAS
 from tap_emaillogs.streams.events import EmailEvents
-from tap_emaillogs.streams.schemas import columns
+from tap_emaillogs.streams.schemas import SCHEMAS, columns
 from tap_emaillogs.tap import TapEmailLogs
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from tap_emaillogs.engine.reader import PagedReader
@@ -14,5 +15,7 @@ if TYPE_CHECKING:
 
 def reader_of(stream: LogStream) -> Reader:
     """Return what reads a stream that is bound to an account: its own reader, or the one that its facts ask for."""
-    kind: type[Reader] = stream.reader_class or (PagedReader if stream.time_filter else WalkReader)
+    kind: type[Reader] = PagedReader if stream.time_filter else WalkReader
+    if stream.reader is not None:
+        kind = resolve_name(stream.reader)
     return kind(stream)

@@ -6,7 +6,6 @@ from abc import abstractmethod
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_emaillogs.files.jobs import JobReader
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.streams.undocumented import UndocumentedStream
 
@@ -31,7 +30,7 @@ class JobStream(UndocumentedStream):
 
     paging = "export job"
     settings: JobSettings
-    reader_class: ClassVar[type[JobReader]] = JobReader
+    reader = "tap_emaillogs.files.jobs:JobReader"
     file_life: ClassVar[timedelta] = timedelta(days=3)
     """How long the vendor keeps a file."""
     jobs_in_flight: ClassVar[int] = 8

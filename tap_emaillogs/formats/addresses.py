@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import re
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import idna
@@ -27,15 +28,31 @@ ANY = re.compile(rf"{_VERP}|{_ADDRESS}")
 """An address, plain or in a return path that carries a recipient: `bounce+ann=example.com@sender.example`."""
 ANY_ENCODED = re.compile(rf"{_VERP}|{_ADDRESS}|{_ENCODED}")
 """Likewise, or inside a link, its `@` written `%40`."""
-_ANGLES = re.compile(r"<\s*([^<>]*@[^<>]*?)\s*>")
-_MAILBOX = re.compile(r"\s*(?:\"(?:[^\"\\]|\\.)*\"|[^<>\":=/]*)\s*<[^<>\s]+@[^<>\s]+>\s*")
-_PARTS = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|<[^<>]*>|[^,;\r\n])+")
-_QUOTED_NAME = re.compile(r"\"(?:[^\"\\]|\\.)*\"(?!@)")
+_ANGLES = re.compile(r"<([^<>@]*@[^<>]*)>")
+_MAILBOX = re.compile(r"(?:\s*\"(?:[^\"\\]|\\.)*\"\s*|[^<>\":=/]*)<[^<>\s][^<>\s@]*@[^<>\s]+>\s*")
+# A longer name in quotes is taken apart, lest many quotes that none closes take a time that grows with their square.
+_QUOTED = r"\"(?:[^\"\\]|\\.){0,256}\""
+_PARTS = re.compile(rf"(?:{_QUOTED}|<[^<>]*>|[^,;\r\n])+")
+_QUOTED_NAME = re.compile(rf"{_QUOTED}(?!@)")
 _IP = re.compile(
     r"(?:(?<![\w.:])(?<![A-Za-z]/)|(?<=%[0-9A-Fa-f]{2}))(?:(?:[0-9A-Fa-f]{0,4}:){2,7}(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4})|\d{1,3}(?:\.\d{1,3}){3})"
     r"(?![\w:]|\.\d)"
 )
 """Candidates; `Chrome/120.0.0.0` is a version."""
+
+
+class Mailbox(NamedTuple):
+    """An address out of `"Name" <a@b>`."""
+
+    address: str | None
+    domain: str | None
+
+
+@lru_cache(maxsize=1 << 12)
+def mailbox(text: str | None) -> Mailbox:
+    """Return the first bare address of a header, and its domain."""
+    address = bare(text)
+    return Mailbox(address, domain(address))
 
 
 def bare(text: str | None) -> str | None:
@@ -83,7 +100,7 @@ def split(text: str) -> list[str]:
     for part in _PARTS.findall(text):
         angles = _ANGLES.search(part)
         if angles is not None:
-            found.append(angles.group(1))
+            found.append(angles.group(1).strip())
         elif "@" in part:
             plain = _QUOTED_NAME.sub("", part).strip().removeprefix("mailto:")
             inside = [plain] if " " not in plain else ADDRESS.findall(plain)

@@ -35,7 +35,7 @@ def parse(text: str | None, *, certain: bool = False) -> Reply:
     """
     if not text:
         return NO_REPLY
-    lines = _BREAKS.split(text)
+    lines = _BREAKS.split(text) if "\n" in text or "\r" in text or "\\" in text else [text]
     code = enhanced = None
     for line in () if certain else lines:
         match = _LINE.match(line)

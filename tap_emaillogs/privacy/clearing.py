@@ -10,10 +10,10 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.privacy.handlers import Handlers, texts_below
+from tap_emaillogs.privacy.handlers import Handlers, add_texts_below
 from tap_emaillogs.privacy.hiding import ips_in
 from tap_emaillogs.privacy.personal import NOTHING, PersonalValues
-from tap_emaillogs.privacy.undeclared import reader_texts
+from tap_emaillogs.privacy.undeclared import add_reader_texts
 
 if TYPE_CHECKING:
     from tap_emaillogs.privacy.annotations import Columns
@@ -108,7 +108,12 @@ class StreamClearing:
         if hider.body_hidden:
             hidden |= dict.fromkeys(self._texts("body", record, values), "")
         ips = dict.fromkeys(self._ips(record, values)) if hider.ip_hidden else {}
-        if more.named >= named and more.texts.keys() >= hidden.keys() and more.ips.keys() >= ips.keys():
+        if (
+            more is not NOTHING
+            and more.named >= named
+            and more.texts.keys() >= hidden.keys()
+            and more.ips.keys() >= ips.keys()
+        ):
             return more
         recipients: dict[str, None] = {}
         texts: dict[str, str] = {}
@@ -128,7 +133,7 @@ class StreamClearing:
             texts += self._texts("event_text", record, values)
         for name in self._undeclared:
             if record.get(name):
-                texts += reader_texts(record[name])
+                add_reader_texts(record[name], texts)
         return [ip for text in texts if text.count(".") >= 3 or text.count(":") >= 2 for ip in ips_in(text)]
 
     def _texts(self, word: str, record: Record, values: Values) -> list[str]:
@@ -137,7 +142,7 @@ class StreamClearing:
         for name, way in ways:
             value = record.get(name)
             if value:
-                found += filter(None, texts_below(value, way))
+                add_texts_below(value, way, found)
         return found
 
     # Clearing.

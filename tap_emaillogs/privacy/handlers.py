@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_emaillogs.privacy.annotations import HOLDS, items_of, kind_of, word_of, words_of
-from tap_emaillogs.privacy.undeclared import UndeclaredFields, texts_in
+from tap_emaillogs.privacy.undeclared import UndeclaredFields, add_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from tap_emaillogs.privacy.annotations import Columns
     from tap_emaillogs.privacy.hiding import Hider
@@ -123,12 +123,12 @@ def _object(handlers: Mapping[str, Handler]) -> Handler | None:
     }
 
 
-def texts_below(value: Any, way: tuple[str, ...]) -> Iterator[str]:
-    """Yield every string at the end of a way of keys; lists on the way are gone through."""
+def add_texts_below(value: Any, way: tuple[str, ...], found: list[str]) -> None:
+    """Add every string at the end of a way of keys; lists on the way are gone through."""
     if not way or isinstance(value, str):
-        yield from texts_in(value)
+        add_texts(value, found)
     elif isinstance(value, list):
         for item in value:
-            yield from texts_below(item, way)
+            add_texts_below(item, way, found)
     elif isinstance(value, dict):
-        yield from texts_below(value.get(way[0]), way[1:])
+        add_texts_below(value.get(way[0]), way[1:], found)

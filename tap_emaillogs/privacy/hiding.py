@@ -54,6 +54,7 @@ class Hider:
         self.hide_recipients = lru_cache(maxsize=1 << 11)(self._hide_recipients)
         self.hash_recipients = lru_cache(maxsize=1 << 11)(partial(self._hide_recipients, key=True))
         self.hide_subject = lru_cache(maxsize=1 << 11)(self._hide_subject)
+        self.hide_ip = lru_cache(maxsize=1 << 11)(self._hide_ip)
         self._text_alone = cached(self._cleared_alone)
 
     # Whole values.
@@ -87,7 +88,7 @@ class Hider:
             return text
         return str(self.token(text)) if self.subject == "hash" else None
 
-    def hide_ip(self, text: str) -> str:
+    def _hide_ip(self, text: str) -> str:
         """Return what stands for an IP address."""
         return str(self.token(text.lower())) if self.ip == "hash" else ""
 
@@ -106,7 +107,7 @@ class Hider:
 
         `ips` clears it of every IP address too; `words` says that it is one of a vendor's words. None: nothing is left.
         """
-        if known.other_may_be_in(text):
+        if known.may_be_in(text, ips=False):
             return self._cleared(text, known, ips=ips, words=words)
         for ip in known.ips:
             if ip in text:

@@ -31,45 +31,43 @@ class PersonalValues:
             if "@" not in address:
                 self._all_have_at = False
 
-    def may_be_in(self, text: str) -> bool:
-        """Whether a text may hold one of the values; False is certain."""
-        if self.other_may_be_in(text):
-            return True
-        return any(ip in text for ip in self.ips) if self.ips else False
-
-    def other_may_be_in(self, text: str) -> bool:
-        """Whether a text may hold one of the values that are no IP addresses; False is certain."""
-        if self._exact and self._texts_may_be_in(text):
+    def may_be_in(self, text: str, *, ips: bool = True) -> bool:
+        """Whether a text may hold one of the values, without `ips` one that is no IP address; False is certain."""
+        for plain in self._exact:
+            if plain in text:
+                return True
+        if ("%" in text or "+" in text) and self._may_be_in_link(text):
             return True
         if "@" in text or not self._all_have_at:
             lower = text.lower()
             for address in self.recipients:
                 if address in lower:
                     return True
+        if ips:
+            for ip in self.ips:
+                if ip in text:
+                    return True
         return False
 
     def may_be_in_ids(self, text: str) -> bool:
         """Whether an id or a sender's column may hold a text or a recipient; False is certain."""
-        if self._exact and self._texts_may_be_in(text):
+        for plain in self._exact:
+            if plain in text:
+                return True
+        if ("%" in text or "+" in text) and self._may_be_in_link(text):
             return True
         if "@" in text or "=" in text or "%" in text:
             if self._in_ids is None:
                 self._in_ids = [form for address in self.recipients for form in in_ids(address)]
-            lower = _lower(text)
+            lower = text.lower() if text.isascii() else _lower(text)
             for form in self._in_ids:
                 if form in lower:
                     return True
         return False
 
-    def _texts_may_be_in(self, text: str) -> bool:
-        for plain in self._exact:
-            if plain in text:
-                return True
-        if "%" in text or "+" in text:
-            for plain in self._exact:
-                if len(plain) <= len(text) and any(form in text for form in in_links(plain)):
-                    return True
-        return False
+    def _may_be_in_link(self, text: str) -> bool:
+        fitting = (plain for plain in self._exact if len(plain) <= len(text))
+        return any(form in text for plain in fitting for form in in_links(plain))
 
     def without_texts(self, text: str, *, words: bool = False) -> str:
         """Clear a text of subjects, bodies and names; `words` says that it is one of a vendor's words."""
@@ -90,7 +88,7 @@ class PersonalValues:
         return text
 
 
-_lower = cached(str.lower)
+_lower = cached(str.lower)  # takes long beyond ASCII, and senders repeat
 
 
 def longest_first(text: str) -> tuple[int, str]:

@@ -86,10 +86,8 @@ in_links = cached(_in_links, 1 << 10)
 """Return the forms that a text may have inside a link."""
 
 
-def _in_ids(address: str) -> tuple[str, ...]:
+@lru_cache(maxsize=1 << 12)
+def in_ids(address: str) -> tuple[str, ...]:
+    """Return the forms that a bare address in lower case may have in an id, a return path, or a link there."""
     name, _, host = address.rpartition("@")
     return (address, f"{name}={host}", quote(address).lower()) if name else ()
-
-
-in_ids = cached(_in_ids)
-"""Return the forms that a bare address in lower case may have in an id, a return path, or a link there."""

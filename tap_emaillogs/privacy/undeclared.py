@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -10,10 +11,9 @@ import msgspec
 from tap_emaillogs.formats import addresses
 from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.privacy.hiding import ips_in
-from tap_emaillogs.privacy.replacing import cached
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from tap_emaillogs.privacy.hiding import Hider
     from tap_emaillogs.privacy.personal import PersonalValues
@@ -72,7 +72,7 @@ class UndeclaredFields:
             **dict.fromkeys(_BODIES if hider.body_hidden else (), "body"),
             **dict.fromkeys(_IPS if hider.ip_hidden else (), "ip"),
         }
-        self._key = cached(self._read_key, 1 << 10)
+        self._key = lru_cache(maxsize=1 << 10)(self._read_key)
 
     def _read_key(self, key: str) -> _Key:
         """Read a key or a path: of `opens.0.Client-IP` what counts is `clientip`."""
@@ -140,27 +140,28 @@ class UndeclaredFields:
         return json_text(self.clear(value, known, ips=ips))
 
 
-def texts_in(value: Any) -> Iterator[str]:
-    """Yield every string in a value, at every depth; keys are none."""
+def add_texts(value: Any, found: list[str]) -> None:
+    """Add every string in a value, at every depth; keys are none, and neither are empty strings."""
     if isinstance(value, str):
-        yield value
+        if value:
+            found.append(value)
     elif isinstance(value, list):
         for item in value:
-            yield from texts_in(item)
+            add_texts(item, found)
     elif isinstance(value, dict):
         for item in value.values():
-            yield from texts_in(item)
+            add_texts(item, found)
 
 
-def reader_texts(extra: str) -> Iterator[str]:
-    """Yield the strings of undeclared fields, JSON as text, that are not about a mail server."""
+def add_reader_texts(extra: str, found: list[str]) -> None:
+    """Add the strings of undeclared fields, JSON as text, that are not about a mail server."""
     try:
         fields = msgspec.json.decode(extra)
     except msgspec.DecodeError:
         fields = extra
     if isinstance(fields, dict):
         fields = [item for name, item in fields.items() if not name.startswith(_SERVERS)]
-    yield from texts_in(fields)
+    add_texts(fields, found)
 
 
 def _holds_address(value: Any) -> bool:

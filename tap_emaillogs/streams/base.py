@@ -41,7 +41,7 @@ class LogStream(RESTStream[Any]):
 
     A vendor's stream gives `get_http_request`, `get_new_paginator` and `parse_page`. They see the account in
     `self.account` and the window in the page's `stream_context`. How windows are read is the affair of its reader
-    (`engine/reader.py`, or the stream's own `reader_class`), and when is the engine's.
+    (`engine/reader.py`, or the stream's own `reader`), and when is the engine's.
     """
 
     schema: ClassVar[StreamSchema[str]] = StreamSchema(SCHEMAS)
@@ -49,8 +49,8 @@ class LogStream(RESTStream[Any]):
     endpoint: ClassVar[str]
     paging: ClassVar[str]
     """What is read and how it is paged, in a few words, for the documentation."""
-    reader_class: ClassVar[type[Any] | None] = None
-    """What reads its windows, where paging through them is not all that it takes."""
+    reader: ClassVar[str | None] = None
+    """What reads its windows, as `module:class`, where paging through them is not all that it takes."""
     defaults: ClassVar[StreamDefaults] = {}
     """Defaults of this endpoint that differ from its provider's."""
 

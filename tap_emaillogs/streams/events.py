@@ -1,22 +1,11 @@
 """`email_events`: one vocabulary for all vendors, derived from records already read.
 
-How a vendor takes part (`providers/jetemail/mapping.py` is an example with all of it):
+`Provider.events(stream, record)` yields one `EventRow.event(…)` for each thing that happened
+(`providers/jetemail/mapping.py` is an example with all of it; the tables are explained in `meanings.py`):
 
-1. Its mapping is data: a `MappingTable` per field that tells what happened, one `Meaning` for each value that the
-   vendor documents. `why` goes into `docs/email_events.md`. Values are looked up without regard to case, and `_`, `-`
-   and blanks are the same, so `Soft bounce` and `soft_bounce` are one.
-
-       STATUSES = MappingTable("`status`", {
-           "Hard bounce": Meaning("bounced", "The receiving server refuses for good.", bounce_class="hard"),
-           "Process failed": Meaning("failed", "…", reject_reason="other"),
-       }, streams=("zeptomail_mail_logs",), at="the row's own date")
-
-2. The provider names its tables, `mappings = (STATUSES,)`: documentation, tests and warnings go by them.
-3. `Provider.events(stream, record)` yields one `EventRow.event(…)` for each thing that happened:
-
-       row = EventRow("zeptomail", stream, record, key=record["row_id"], message_id=record["message_id"],
-                      recipient=record["recipient"] or record["to"], sender=record["from"], subject=record["subject"])
-       yield row.event(STATUSES, record["status"], own={}, at=record["event_at"], reason=record["reason"])
+    row = EventRow("zeptomail", stream, record, key=record["row_id"], message_id=record["message_id"],
+                   recipient=record["recipient"] or record["to"], sender=record["from"], subject=record["subject"])
+    yield row.event(STATUSES, record["status"], own={}, at=record["event_at"], reason=record["reason"])
 
 `own` are the fields that tell the event from the row's others, under a name that tells its kind: `{"open": {…}}`;
 `{}` where the row is the event. They must be declared fields that stay the same when the row is read again. With
@@ -24,34 +13,34 @@ provider, account and `key` they make `event_id`; exact twins within a row are n
 per record. A key of several parts is a tuple, `key=(record["messageId"], record["to"])`; its first part becomes
 `provider_event_id`.
 
-`recipient` and `sender` may be `"Name" <a@b>`; the domain and the SMTP codes are found here. A value that no table
-has becomes `unknown`, stays verbatim in `provider_event`, and the stream warns of it once per run: yield it like any
-other. What the vendor does not say is left out, which makes it null.
+`recipient` and `sender` may be `"Name" <a@b>`; the domain and the SMTP codes are found here. What the vendor does not
+say is left out, which makes it null.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream, StreamSchema
 
 from tap_emaillogs.formats import addresses, smtp
-from tap_emaillogs.streams.records import canonical, digest, twin_key
+from tap_emaillogs.streams.meanings import MappingTable
+from tap_emaillogs.streams.records import canonical, digest, encode, twin_key
 from tap_emaillogs.streams.schemas import SCHEMAS
 from tap_emaillogs.streams.twins import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context
 
     from tap_emaillogs.streams.base import LogStream
+    from tap_emaillogs.streams.meanings import Meaning
     from tap_emaillogs.streams.provider import Provider
     from tap_emaillogs.streams.records import Record
 
@@ -60,86 +49,23 @@ if TYPE_CHECKING:
     Deriving = Callable[[], AbstractContextManager[Derive]]
     """Opens a window, inside of which records are derived."""
 
-EventType = Literal[
-    "queued",
-    "sent",
-    "delivered",
-    "deferred",
-    "bounced",
-    "rejected",
-    "failed",
-    "opened",
-    "clicked",
-    "complained",
-    "unsubscribed",
-    "subscribed",
-    "unknown",
-]
-BounceClass = Literal["hard", "soft", "undetermined"]
-RejectReason = Literal["invalid", "bounced", "timed_out", "blocked", "spam", "virus", "unsubscribed", "other"]
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a vendor's value becomes, and why."""
-
-    event_type: EventType
-    why: str
-    bounce_class: BounceClass | None = None
-    reject_reason: RejectReason | None = None
-
-    def __post_init__(self) -> None:
-        if (self.bounce_class is not None) != (self.event_type == "bounced"):
-            raise ValueError(f"{self.event_type} with bounce_class {self.bounce_class}")
-        if (self.reject_reason is not None) != (self.event_type in {"rejected", "failed"}):
-            raise ValueError(f"{self.event_type} with reject_reason {self.reject_reason}")
-
-
-UNKNOWN = Meaning("unknown", "No table of this vendor has the value.")
-
-
-class MappingTable:
-    """What each value of one field of a vendor becomes.
-
-    Args:
-        field: The field, in words for the documentation.
-        meanings: The vendor's values, in the order of its documentation.
-        streams: The streams that have the field.
-        at: Where `event_at` comes from, in words for the documentation.
-        cases: What has a meaning without a value of the field, in words for the documentation.
-    """
-
-    def __init__(
-        self,
-        field: str,
-        meanings: Mapping[str, Meaning],
-        *,
-        streams: Sequence[str],
-        at: str,
-        cases: Mapping[str, Meaning] | None = None,
-    ) -> None:
-        self.field, self.meanings, self.streams, self.at = field, dict(meanings), tuple(streams), at
-        self.cases = dict(cases or {})
-        self._folded = {_fold(value): meaning for value, meaning in meanings.items()}
-
-    def __contains__(self, value: object) -> bool:
-        return isinstance(value, str) and _fold(value) in self._folded
-
-    def __getitem__(self, value: str | None) -> Meaning:
-        """Return what a value becomes; `UNKNOWN` when the table does not have it."""
-        if value is None:
-            return UNKNOWN
-        return self.meanings.get(value) or self._folded.get(_fold(value), UNKNOWN)
-
-
-def _fold(value: str) -> str:
-    return re.sub(r"[\s_-]+", " ", value).strip().casefold()
-
 
 class EventRow:
     """Makes the events of one raw record: what they share, and a key for each."""
 
-    __slots__ = ("_base", "_identity", "_seen")
+    __slots__ = (
+        "_account",
+        "_campaign",
+        "_from",
+        "_identity",
+        "_key",
+        "_message_id",
+        "_provider",
+        "_seen",
+        "_stream",
+        "_subject",
+        "_to",
+    )
 
     def __init__(  # noqa: PLR0913 - columns, all by name
         self,
@@ -155,24 +81,11 @@ class EventRow:
         campaign: str | None = None,
     ) -> None:
         parts = key if isinstance(key, tuple) else (key,)
-        account = record["account"]
-        self._identity = canonical({"": [provider, account, *parts]}, ("",))
+        self._provider, self._account, self._stream = provider, record["account"], stream
+        self._key, self._message_id, self._campaign, self._subject = parts[0], message_id, campaign or None, subject
+        self._to, self._from = addresses.mailbox(recipient), addresses.mailbox(sender)
+        self._identity = _identity_start(provider, self._account) + encode(parts)[1:] + b"}"
         self._seen: dict[bytes, int] = {}
-        recipient, sender = addresses.bare(recipient), addresses.bare(sender)
-        self._base: Record = {
-            "event_id": "",
-            "provider": provider,
-            "account": account,
-            "stream": stream,
-            "provider_event_id": parts[0],
-            "message_id": message_id,
-            "recipient": recipient,
-            "recipient_domain": addresses.domain(recipient),
-            "sender": sender,
-            "sender_domain": addresses.domain(sender),
-            "campaign": campaign or None,
-            "subject": subject,
-        }
 
     def queued(
         self, why: Meaning, *, at: str | None, recipient: str | None = None, own: Mapping[str, Any] | None = None
@@ -220,9 +133,20 @@ class EventRow:
         content = self._identity + canonical(own, tuple(own)) if own else self._identity
         place = self._seen.get(content, 0)
         self._seen[content] = place + 1
-        event = {
-            **self._base,
+        to = addresses.mailbox(recipient) if recipient else self._to
+        return {
             "event_id": twin_key(content, place),
+            "provider": self._provider,
+            "account": self._account,
+            "stream": self._stream,
+            "provider_event_id": self._key,
+            "message_id": self._message_id,
+            "recipient": to.address,
+            "recipient_domain": to.domain,
+            "sender": self._from.address,
+            "sender_domain": self._from.domain,
+            "campaign": self._campaign,
+            "subject": self._subject,
             "event_type": meaning.event_type,
             "bounce_class": meaning.bounce_class,
             "reject_reason": meaning.reject_reason,
@@ -237,10 +161,12 @@ class EventRow:
             "country": country or None,
             "event_at": at,
         }
-        if recipient:
-            event["recipient"] = addresses.bare(recipient)
-            event["recipient_domain"] = addresses.domain(event["recipient"])
-        return event
+
+
+@lru_cache(maxsize=1 << 10)
+def _identity_start(provider: str, account: str) -> bytes:
+    """Return how the canonical form of every identity of an account begins, before the parts of the key."""
+    return canonical({"": [provider, account]}, ("",)).removesuffix(b"]}") + b","
 
 
 def _told_apart(event: Record, counts: Counts) -> bool:

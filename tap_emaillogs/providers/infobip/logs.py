@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers.infobip.filters import renamed_in_version_4
-from tap_emaillogs.providers.infobip.proof import ProofReader
 from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, SinglePage, objects
 from tap_emaillogs.streams.shapes import Layout
@@ -50,7 +49,7 @@ class EmailLogs(LogStream):
     time_columns = ("sentAt",)
     unit = timestamps.MILLISECOND
     settings: InfobipSettings
-    reader_class = ProofReader
+    reader = "tap_emaillogs.providers.infobip.proof:ProofReader"
 
     @property
     def by_cursor(self) -> bool:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tap_emaillogs.formats import smtp
 from tap_emaillogs.providers.messangi.moments import Dates, dates_of, plain
 from tap_emaillogs.providers.messangi.rows import REFERENCES, mail_key, row_of, zone_of_times
-from tap_emaillogs.streams.events import EventRow, MappingTable, Meaning
+from tap_emaillogs.streams.events import EventRow
+from tap_emaillogs.streams.meanings import MappingTable, Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -5,176 +5,23 @@ https://docs.messangi.com/reference/exportmlog-2
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.streams.rest import HTTPRequest
-
-from tap_emaillogs.engine.reading import Outcome, Reader, Split
-from tap_emaillogs.files.archives import BrokenFile
-from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.names import snake_case
-from tap_emaillogs.http.answers import decode_any
-from tap_emaillogs.http.errors import ReadError, TooMuch, VendorError
-from tap_emaillogs.providers.messangi import candidates, windows
-from tap_emaillogs.providers.messangi.collect import Collector
-from tap_emaillogs.providers.messangi.folder import Folder
-from tap_emaillogs.providers.messangi.mailbox import ImapMailbox
 from tap_emaillogs.providers.messangi.moments import belongs, dates_of
-from tap_emaillogs.providers.messangi.pending import CONFIRMATION, LIFE, Pending, Requests
-from tap_emaillogs.providers.messangi.settings import zone_of, zone_text
+from tap_emaillogs.providers.messangi.settings import zone_of
 from tap_emaillogs.providers.messangi.streams import MessageRows
-from tap_emaillogs.streams.records import digest, json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from tap_emaillogs.engine.notes import Notes
-    from tap_emaillogs.engine.reading import Reading
-    from tap_emaillogs.providers.messangi.collect import Look, Report, Source
+    from tap_emaillogs.providers.messangi.pending import Requests
     from tap_emaillogs.providers.messangi.settings import ReportSettings
     from tap_emaillogs.streams.window import Window
 
     _Rows = Callable[[], Iterable[Mapping[str, Any]]]
     """Returns the same rows whenever it is called."""
-
-_FIRST_WAIT, _GROWTH, _LONGEST_WAIT = 2.0, 1.5, 60.0
-"""Seconds between two looks into the mailbox."""
-_REPORTS_IN_FLIGHT = 8
-
-
-class ReportReader(Reader):
-    """Reads windows by asking for a report and waiting for its mail.
-
-    The request is in STATE before it is made; the report may come in this run, or in a later one, which then reads
-    just the window that was asked for.
-    """
-
-    stream: MessageReports
-
-    def __init__(self, stream: MessageReports) -> None:
-        super().__init__(stream)
-        report, client = self._report, self.account.client
-        source: Source = ImapMailbox(report.mailbox, client.clock) if report.mailbox else Folder(report.directory)
-        self._collector = Collector(source, report.trusted_sender, client.redact, stream.known_columns())
-
-    def windows_in_flight(self) -> int:
-        """Return how many reports are waited for at the same time: waiting costs neither side anything."""
-        return max(_REPORTS_IN_FLIGHT, super().windows_in_flight())
-
-    def pinned(self, notes: Notes) -> list[Window]:
-        """Return the windows whose reports are under way."""
-        requests = Requests(notes)
-        # What was asked with other filters answers another question.
-        requests.replace(lambda request: request.filters != self._asked_with)
-        self._register(requests)
-        return [request.window for request in requests.all()]
-
-    @property
-    def _asked_with(self) -> str:
-        return digest(json_text(self.stream.filters()).encode())
-
-    @property
-    def _report(self) -> ReportSettings:
-        return self.stream.report
-
-    def _register(self, requests: Requests) -> None:
-        known = self.stream.mailboxes.setdefault(self._collector.source.identity, [])
-        if all(requests.notes is not other.notes for other in known):
-            known.append(requests)
-
-    def _rivals(self) -> Iterator[Pending]:
-        """Yield all requests whose reports come to this mailbox, those of other accounts included."""
-        for requests in list(self.stream.mailboxes[self._collector.source.identity]):
-            yield from requests.all()
-
-    # Reading a window.
-
-    def read(self, reading: Reading) -> Outcome | Split:
-        """Ask for the window's report unless that was done before, and wait for it."""
-        if self.is_too_long(reading.window):
-            return Split(self.halves(reading.window))
-        requests = Requests(reading.memory.notes)
-        self._register(requests)
-        request = requests.of(reading.window)
-        if request is not None and not request.made and self.now() - request.asked >= CONFIRMATION:
-            look = self._collector.look(request, requests, self._rivals, thorough=False)
-            if look.report is not None:
-                return self._outcome(reading, requests, request, look.report)
-            request = Pending(request.ident, request.window, self.now(), zone_text(self.stream.zone), request.filters)
-            return self._ask(reading, requests, request)
-        if request is None:
-            self._collector.check()  # before anything is asked for that could not be collected
-            request = Pending.new(reading.window, self.now(), zone_text(self.stream.zone), self._asked_with)
-            return self._ask(reading, requests, request)
-        return self._wait(reading, requests, request)
-
-    def _ask(self, reading: Reading, requests: Requests, request: Pending) -> Outcome | Split:
-        """Make a request that is in STATE."""
-        account = self.account
-        requests.put(request, account.client.clock)
-        values = {
-            "emails": list(self._report.emails),
-            "from": self._report.from_,
-            "timezone": request.zone,
-            "id": request.ident,
-        }
-        body = {name: values[part] for part, name in self._report.body_keys.used().items()}
-        method = self._report.method
-        url = f"{account.base_url}/{self.stream.settings.export_path.lstrip('/')}"
-        query = windows.query(self.stream.settings, reading.window)
-        try:
-            account.client.send(
-                HTTPRequest(url, method, params=query, data=body), reading.meter, as_json=True, decode=decode_any
-            )
-        except VendorError as error:
-            requests.drop(request)
-            if not isinstance(error, TooMuch):
-                raise
-            return self.narrowed(reading, str(error))
-        return self._wait(reading, requests, requests.confirm(request))
-
-    def _wait(self, reading: Reading, requests: Requests, request: Pending) -> Outcome:
-        clock = self.account.client.clock
-        deadline = request.asked + timedelta(minutes=self._report.wait_minutes)
-        pause = _FIRST_WAIT
-        while True:
-            reading.meter.check()
-            left = (deadline - self.now()).total_seconds()
-            look = self._collector.look(request, requests, self._rivals, thorough=left <= 0)
-            if look.report is not None:
-                return self._outcome(reading, requests, request, look.report)
-            if left <= 0:
-                return self._not_come(requests, request, look)
-            clock.wait(min(pause, left))
-            pause = min(pause * _GROWTH, _LONGEST_WAIT)
-
-    def _not_come(self, requests: Requests, request: Pending, look: Look) -> Outcome:
-        if look.broken is not None:
-            requests.drop(request)
-            raise BrokenFile(f"the report came, but {look.broken}", "the next run asks for the report anew")
-        age = self.now() - request.asked
-        asked = f"the report asked for at {timestamps.seconds(request.asked)} (id {request.ident})"
-        if age > LIFE:
-            requests.drop(request)
-            raise ReadError(
-                f"{asked} has not come within {LIFE.days} days{look.told()}",
-                "see whether the mails sent to report.emails arrive where the tap looks for them; the next run asks "
-                "for the report anew",
-            )
-        return Outcome(status="pending", reason=f"{asked} has not come yet{look.told()}")
-
-    def _outcome(self, reading: Reading, requests: Requests, request: Pending, report: Report) -> Outcome:
-        stream = self.stream.for_account(self.account)
-        stream.zone = zone_of(request.zone) or UTC  # as it was asked for, maybe with other settings
-
-        def committed() -> None:
-            if self._report.trusted_sender:
-                requests.use(report.mail)
-            requests.drop(request)
-
-        rows = stream.own_rows(reading.window, report.rows)
-        return Outcome(stream.each_record(rows), as_of=request.asked, on_commit=committed)
 
 
 class MessageReports(MessageRows):
@@ -185,7 +32,7 @@ class MessageReports(MessageRows):
     paging = "asynchronous"
     primary_keys = ("account", "row_id")
     twin_key = "row_id"
-    reader_class = ReportReader
+    reader = "tap_emaillogs.providers.messangi.report_reader:ReportReader"
 
     def __init__(self, tap: Any) -> None:
         super().__init__(tap)
@@ -201,11 +48,6 @@ class MessageReports(MessageRows):
         """The settings of the report, without which there is no such stream."""
         assert self.settings.report is not None
         return self.settings.report
-
-    def known_columns(self) -> frozenset[str]:
-        """Return the columns by which a table is recognised as a report."""
-        own = (given.get(self.name, ()) for given in (self.settings.columns, self.settings.reference))
-        return candidates.known_columns([*self.normalise.declared, *(name for names in own for name in names)])
 
     def column_name(self, name: str) -> str:
         """Return a column's name in snake case, as those of the file are."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.formats import addresses
-from tap_emaillogs.streams.events import EventRow, MappingTable, Meaning
+from tap_emaillogs.streams.events import EventRow
+from tap_emaillogs.streams.meanings import MappingTable, Meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tap_emaillogs.streams.records import Record
 
@@ -60,7 +62,8 @@ def events(provider: str, stream: str, record: Record) -> Iterator[Record]:
     )
     reader: dict[str, Any] = {}
     if event in _BY_READER:
-        client, known = [record["email_client"]], [record["email_client"], record["metadata"]]
+        client = _leaves(record["email_client"], {})
+        known = _leaves(record["metadata"], dict(client))
         reader = {
             "user_agent": _find(known, _AGENT) or _find(client, _CLIENT),
             "ip": _find(known, _IP),
@@ -85,28 +88,31 @@ def _distinct(recipients: Iterable[str | None]) -> list[str]:
     """Return each recipient once, however often and in whatever case the vendor lists it."""
     found: dict[str, str] = {}
     for recipient in recipients:
-        address = addresses.bare(recipient)
+        address = addresses.mailbox(recipient).address
         if recipient and address:
             found.setdefault(addresses.canonical(address), recipient)
     return list(found.values())
 
 
-def _find(objects: Iterable[Any], keys: tuple[str, ...]) -> str | None:
-    """Look for a text under one of `keys`, at any depth: what these objects hold is not documented."""
-    for key in keys:
-        for name, value in _leaves(objects):
-            if name == key and value:
-                return value
-    return None
+def _find(leaves: Mapping[str, str], keys: tuple[str, ...]) -> str | None:
+    """Return the text under the first of `keys` that has one."""
+    return next((leaves[key] for key in keys if key in leaves), None)
 
 
-def _leaves(objects: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    for part in objects:
-        if isinstance(part, dict):
-            for name, value in part.items():
-                if isinstance(value, str):
-                    yield re.sub(r"[_\s-]+", "", name).lower(), value
-                else:
-                    yield from _leaves([value])
-        elif isinstance(part, list):
-            yield from _leaves(part)
+def _leaves(part: Any, found: dict[str, str]) -> dict[str, str]:
+    """Gather the texts at any depth under their folded names, the first of each: what is in here is not documented."""
+    if isinstance(part, dict):
+        for name, value in part.items():
+            if not isinstance(value, str):
+                _leaves(value, found)
+            elif value:
+                found.setdefault(_folded(name), value)
+    elif isinstance(part, list):
+        for item in part:
+            _leaves(item, found)
+    return found
+
+
+@lru_cache(maxsize=1 << 10)
+def _folded(name: str) -> str:
+    return re.sub(r"[_\s-]+", "", name).lower()

@@ -1,0 +1,108 @@
+"""A sync as a whole: plans the endpoints of the selected streams, runs them, and says how it ended."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from tap_emaillogs.engine.engine import Engine
+from tap_emaillogs.engine.ledger import SyncWindows
+from tap_emaillogs.engine.run import Run, records_of
+from tap_emaillogs.http.clock import Stopped
+from tap_emaillogs.privacy.plan import Privacy
+from tap_emaillogs.streams.events import EmailEvents
+from tap_emaillogs.streams.output import RecordLines, output_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from singer_sdk import Stream
+    from singer_sdk.helpers.types import Context
+
+    from tap_emaillogs.engine.planning import Sources
+    from tap_emaillogs.http.clock import Clock
+    from tap_emaillogs.streams.output import LineWriter
+    from tap_emaillogs.streams.records import Record
+
+_ENDPOINT = ("provider", "account", "stream")
+_logger = logging.getLogger("tap-emaillogs")
+
+
+class Sync:
+    """One sync of the selected streams.
+
+    Args:
+        sources: All streams and accounts.
+        selected: The streams to be written.
+        config: The tap's configuration.
+        writer: Where messages go.
+        state: The tap's STATE, which is changed as windows are written.
+        clock: The run's clock.
+    """
+
+    def __init__(  # noqa: PLR0913 - all named
+        self,
+        *,
+        sources: Sources,
+        selected: Sequence[Stream],
+        config: Mapping[str, Any],
+        writer: LineWriter,
+        state: Mapping[str, Any],
+        clock: Clock,
+    ) -> None:
+        now, privacy = clock.now(), Privacy.of(config)
+        outputs = {stream.name: output_of(stream, now) for stream in selected}
+        endpoints = sources.endpoints(outputs, privacy, now)
+        if not endpoints:
+            _logger.warning("nothing is read: no selected stream reads a log (sync_windows alone reads nothing)")
+        self._selected, self._config, self._state = selected, config, state
+        self._engine = Engine(endpoints, clock)
+        self._run = Run(
+            endpoints=endpoints,
+            engine=self._engine,
+            outputs=outputs,
+            writer=writer,
+            state=state,
+            privacy=privacy,
+            clock=clock,
+            ledger=SyncWindows.name,
+        )
+
+    def wake(self) -> None:
+        """Make a waiting run look at the clock; callable from anywhere."""
+        self._engine.wake()
+
+    def execute(self) -> int | None:
+        """Read and write everything; return the exit status, or None where the run was stopped."""
+        if self._state:
+            self._run.write_state()
+        try:
+            self._run.execute()
+        except Stopped:
+            self._run.write_state()
+            return None
+        for stream in self._selected:
+            if isinstance(stream, EmailEvents):
+                stream.tell_remarks()
+        failures, gaps = self._run.report(), self._run.gaps()
+        if gaps and self._config.get("on_gap") == "fail":
+            _logger.error("%d windows are missing at the vendor; on_gap is fail, so this run failed", gaps)
+            return 1
+        return 1 if failures else 0
+
+
+def records(
+    sources: Sources, stream: Stream, context: Context | None, *, config: Mapping[str, Any], clock: Clock
+) -> Iterator[Record]:
+    """Yield what is due for one stream in one partition.
+
+    Raises:
+        ReadError: An endpoint failed.
+    """
+    endpoints = sources.endpoints({stream.name: RecordLines(stream)}, Privacy.of(config), clock.now())
+    wanted = [
+        endpoint
+        for endpoint in endpoints
+        if not context or dict(context) in ({"account": endpoint.id[1]}, dict(zip(_ENDPOINT, endpoint.id, strict=True)))
+    ]
+    yield from records_of(wanted, clock)
