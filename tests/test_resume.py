@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -152,8 +153,9 @@ def infobip_is_covered(process: Process) -> None:
     """Wait until Infobip's rows are out, and the STATE that covers them."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        states = (line for line in process.out.read_bytes().splitlines() if line.startswith(b'{"type":"STATE"'))
-        if any(b'"infobip_email_logs"' in line for line in states):
+        lines = process.out.read_bytes().split(b"\n")[:-1]
+        states = (json.loads(line)["value"] for line in lines if line.startswith(b'{"type":"STATE"'))
+        if any(bookmarks(state).get(stream_of("infobip")) for state in states):
             return
         time.sleep(0.05)
     pytest.fail(f"no STATE of Infobip's: {process.err.read_text('utf-8')}")
