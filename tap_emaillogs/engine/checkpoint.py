@@ -61,13 +61,13 @@ class Checkpoints:
         """Return in how many seconds STATE is to be written, if nothing happens till then; None: it is not."""
         return max(0.0, self._due_at - time.monotonic()) if self._endpoints else None
 
-    def write(self) -> None:
-        """Write STATE where it is not as it was."""
+    def write(self, *, again: bool = False) -> None:
+        """Write STATE where it is not as it was, or `again`."""
         endpoints, self._endpoints = list(self._endpoints.values()), {}
         waiting, self._waiting = self._waiting, []
         self._before()
         line = encoded(StateMessage(value=dict(self._state)))
-        if line != self._last:
+        if again or line != self._last:
             self._writer.write_lines(line + b"\n")
             self._writer.flush()
             self._last = line

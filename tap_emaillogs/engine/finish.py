@@ -85,12 +85,13 @@ class Finisher:
         self._plan = privacy.plan(columns(type(stream)), *(columns(type(consumer.stream)) for consumer in consumers))
         self._lock = threading.Lock()
         self._edges = bool(stream.time_columns) and stream.time_filter and not stream.exact_bounds
-        self._as_they_are = (
-            len(consumers) == 1
-            and consumers[0].deriving is as_it_is
-            and consumers[0].output.takes_lines
-            and not (privacy.hides or self._edges)
-        )
+        clean = not (privacy.hides or self._edges)
+        self._as_they_are = {
+            place
+            for place, consumer in enumerate(consumers)
+            if clean and consumer.deriving is as_it_is and consumer.output.takes_lines
+        }
+        """Consumers that get records just as the reader encoded them."""
 
     def finish(self, window: Window, outcome: Outcome) -> Finished:
         """Finish the records of a window, which are gone after that.
@@ -105,11 +106,16 @@ class Finisher:
                 derives = [stack.enter_context(consumer.deriving()) for consumer in self._consumers]
                 for lines, records in _chunks(outcome.records):
                     self._check()
-                    if self._as_they_are and lines is not None:
+                    if lines is None:
+                        self._add(finished, window, records, derives)
+                        continue
+                    for place in self._as_they_are:
+                        finished.spool.add(Block(place, *self._consumers[place].output.of_lines(lines)))
+                    if len(self._as_they_are) == len(derives):
                         finished.rows += len(lines)
-                        finished.spool.add(Block(0, *self._consumers[0].output.of_lines(lines)))
                     else:
-                        self._add(finished, window, records if lines is None else _decoded(lines), derives)
+                        rest = [_nothing if place in self._as_they_are else one for place, one in enumerate(derives)]
+                        self._add(finished, window, _decoded(lines), rest)
         except BaseException:
             finished.close()
             raise
@@ -156,6 +162,11 @@ class Finisher:
         if at_end:
             finished.at_end.add(mark)
         return mark if at_start else None
+
+
+def _nothing(_: Record) -> Iterable[Record]:
+    """Make nothing of a record: for a consumer that has it already."""
+    return ()
 
 
 @contextmanager

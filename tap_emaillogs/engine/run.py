@@ -86,8 +86,8 @@ class Run:
         self._checkpoints.write()
 
     def write_state(self) -> None:
-        """Write STATE as it stands."""
-        self._checkpoints.write()
+        """Write STATE as it stands: whatever else was written, a run that ends early ends with it."""
+        self._checkpoints.write(again=True)
 
     def _write(self, step: WindowRead) -> None:
         names = [consumer.stream.name for consumer in step.endpoint.consumers]
