@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import click
     from singer_sdk import Stream
     from singer_sdk.helpers.types import Context
+    from singer_sdk.streams import RESTStream
 
     from tap_emaillogs.engine.planning import Sources
     from tap_emaillogs.streams.base import LogStream
@@ -88,7 +89,7 @@ class TapEmailLogs(Tap):
             streams.extend(kind(self) for kind in self._kinds(provider))
         return streams
 
-    def _kinds(self, provider: Provider) -> Sequence[type[LogStream]]:
+    def _kinds(self, provider: Provider) -> Sequence[type[RESTStream[Any]]]:
         if not self.accounts:
             return provider.streams
         readable = {

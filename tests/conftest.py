@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Try a general test, one that takes a `vendor` (or a `kind`: variants too), with each that can take part.
 
-    Vendors are those that the sandbox plays, or that which the test's module plugs in: see `plugging.py`.
+    Vendors are those that the sandbox plays, or those that the test's module plugs in: see `plugging.py`.
     """
     tried = {name for mark in metafunc.definition.iter_markers("parametrize") for name in str(mark.args[0]).split(",")}
     for name in {"vendor", "kind"} & {*metafunc.fixturenames} - tried:
@@ -46,9 +46,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _fit(test: pytest.Item | pytest.Function, *, variants: bool = False) -> list[str]:
     """Return the vendors that can take part in a test, and their variants too."""
     needs = {word for mark in test.iter_markers("needs") for word in mark.args}
-    plug = getattr(test.getparent(pytest.Module).obj, "PLUGGED", None)  # type: ignore[union-attr]
+    plugs = getattr(test.getparent(pytest.Module).obj, "PLUGGED", ())  # type: ignore[union-attr]
     kinds: dict[str, Facts] = {}
-    for player in [plug.player] if plug else VENDORS.values():
+    for player in [plug.player for plug in plugs] or VENDORS.values():
         kinds[player.name] = player.facts
         kinds |= {player.name + more: own for more, own in player.facts.variants.items() if variants}
     return [name for name, own in kinds.items() if needs.isdisjoint(own.unfit)]
@@ -62,9 +62,9 @@ def vendors(request: pytest.FixtureRequest) -> list[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _plugged(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let the tap and the sandbox know the vendor that a module plugs in."""
-    plug = getattr(request.module, "PLUGGED", None)
-    with plugged(plug) if plug else contextlib.nullcontext():
+    """Let the tap and the sandbox know the vendors that a module plugs in."""
+    plugs = getattr(request.module, "PLUGGED", ())
+    with plugged(*plugs) if plugs else contextlib.nullcontext():
         yield
 
 

@@ -9,7 +9,8 @@ Made deterministic here, so that nothing else has to be:
 - `max_concurrency` is 1: which windows are cut depends on the rows that the windows before them had.
 - A report's id is random by design (`secrets`): it is normalised to `r…`, and so is a request's note in STATE.
 - Which window pays for Zoho's token or for the list of jobs that all exports share is a matter of threads: the
-  requests of ZeptoMail are those of its account, as the sandbox counts them, without polls and tokens.
+  requests of ZeptoMail are those of its account, as the sandbox counts them, without polls and tokens, and only of
+  runs in which nothing failed.
 """
 
 from __future__ import annotations
@@ -303,7 +304,8 @@ def _frozen(title: str, found: Run) -> dict[str, Any]:
         for row in records.get(LEDGER, ())
         if row["provider"] != "zeptomail"
     }
-    requests |= _requests_of_jobs(found)
+    if not found.status:  # where a window fails, what is still asked for its neighbours is a matter of threads
+        requests |= _requests_of_jobs(found)
     ledger = [{key: value for key, value in row.items() if key != "requests"} for row in records.get(LEDGER, ())]
     if LEDGER in records:
         records[LEDGER] = ledger

@@ -74,7 +74,7 @@ def windows(box: Sandbox, *vendors: str, count: int = 24, **settings: Any) -> di
     return config
 
 
-@pytest.mark.needs("one request")
+@pytest.mark.needs("one request", "windows")
 def test_vendors_are_read_side_by_side(play: Play, vendors: list[str]) -> None:
     box = play(size=60, vendors=vendors)
     for vendor in vendors:
@@ -94,7 +94,7 @@ def test_vendors_are_read_side_by_side(play: Play, vendors: list[str]) -> None:
         assert_rows(box, found, vendor)
 
 
-@pytest.mark.needs("one request")
+@pytest.mark.needs("one request", "windows")
 @pytest.mark.parametrize("concurrency", [1, 2, 5])
 def test_max_concurrency_is_reached_and_kept(play: Play, vendor: str, concurrency: int) -> None:
     box = play(size=60, vendors=[vendor])
@@ -116,7 +116,7 @@ def test_accounts_have_a_concurrency_each(play: Play) -> None:
     assert most_at_once(one) == most_at_once(two) == 2
 
 
-@pytest.mark.needs("one request")
+@pytest.mark.needs("one request", "windows")
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_no_more_windows_are_in_flight_than_workers_and_one(play: Play, vendor: str, concurrency: int) -> None:
     """However slowly the target reads: windows begun and not yet written are bounded, and so is memory."""

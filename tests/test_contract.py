@@ -115,6 +115,7 @@ def test_the_ledger_tiles_the_history_and_its_sums_are_the_runs(whole: Run, vend
     assert all(MILLIS.fullmatch(row[name]) for row in rows for name in ("window_start", "window_end", "read_at"))
 
 
+@pytest.mark.needs("windows")
 def test_many_windows_have_the_same_sums_and_a_state_each(shared_box: Sandbox, vendor: str) -> None:
     hours, stream = facts(vendor).hours, stream_of(vendor)
     found = read(shared_box, vendor, window_hours=hours, **pages(vendor, 20))

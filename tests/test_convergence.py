@@ -34,7 +34,6 @@ TAKEN = timedelta(hours=12)
 END = timedelta(hours=40)
 """The last read; whatever was to happen has happened."""
 EVENTS, LEDGER = "email_events", "sync_windows"
-TRANSITIONS = {vendor.name: vendor.transitions for vendor in PLAYED.values()}
 EXAMPLES = 25
 
 
@@ -108,7 +107,7 @@ def lives(draw: st.DrawFn, vendor: str) -> Life:
     steps: list[tuple[timedelta, str]] = []
     state = ""
     for _ in range(draw(st.integers(0, 6))):
-        following = TRANSITIONS[vendor].get(state, ())
+        following = PLAYED[vendor].transitions.get(state, ())
         if not following:
             break
         state = draw(st.sampled_from(following))
@@ -166,7 +165,7 @@ def tables(runs: Iterable[Run]) -> dict[str, dict[tuple[Any, ...], dict[str, Any
 
 @pytest.mark.parametrize("scene", SCENES, ids=str)
 def test_read_early_and_again_is_read_once_and_late(scene: Scene) -> None:
-    assert TRANSITIONS[scene.vendor], "its sandbox plays no lives"
+    assert PLAYED[scene.vendor].transitions, "its sandbox plays no lives"
 
     @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     @given(st.lists(lives(scene.vendor), min_size=1, max_size=6), reads)

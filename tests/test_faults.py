@@ -71,7 +71,7 @@ pytestmark = pytest.mark.usefixtures("peace")
 def settings(box: Sandbox, kind: str, **more: Any) -> dict[str, Any]:
     """Pages of 30 of 150 rows; Infobip's first version splits its window instead."""
     vendor, top = vendor_of(kind), {"max_tries": TRIES, "timeout_seconds": 5}
-    return config_of(box, vendor, top=top, **facts(kind).settings, **pages(kind, 30), **more)
+    return config_of(box, vendor, top=top, **{**facts(kind).settings, **pages(kind, 30), **more})
 
 
 def assert_whole(box: Sandbox, kind: str, runs: Run | list[Run]) -> None:
@@ -282,7 +282,7 @@ def test_trouble_amid_a_run_keeps_what_is_out_and_goes_on_there(
 ) -> None:
     box = boxes[kind]
     vendor, stream = vendor_of(kind), facts(kind).stream
-    config = settings(box, kind, window_hours=facts(kind).hours, lookback_minutes=0)
+    config = settings(box, kind, window_hours=facts(kind).hours, lookback_minutes=0, **pages(kind, 10))
     ordered = box.fault(vendor=vendor, times=-1, after=after, **LASTING[fault][0])
     found = run(config, box=box)
     assert ordered.struck

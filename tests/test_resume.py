@@ -210,6 +210,7 @@ def read_small(box: Sandbox, vendor: str, state: dict[str, Any] | None = None) -
 _WHOLE: dict[str, Run] = {}
 
 
+@pytest.mark.needs("kills")
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_resumed_is_as_good_as_unbroken(shared_box: Sandbox, vendor: str, data: st.DataObject) -> None:

@@ -42,7 +42,7 @@ FACTS = Facts(
     shown=shown,
     unfit={
         "faults": "a run begins with a token and a job that must not be asked for twice: test_zeptomail and test_jobs",
-        "kills": "a killed run leaves jobs that the next one takes up: test_jobs and test_convergence kill those",
+        "kills": "what a killed run leaves at the vendor, its jobs, is tried in test_jobs and test_convergence",
         "one request": "an export is asked for, looked at and fetched",
         "change": "statuses go by the clock, so a world that stands still shows no new one (test_convergence)",
         "page size": "an export is one file, however many rows it has",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 
+from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.settings import Options, Settings, declared, option
 from tap_emaillogs.streams.undocumented import UndocumentedStream
 
@@ -191,6 +192,7 @@ def default_of(provider: Provider, one: Declared) -> str:
         return ""  # that of the whole configuration
     streams: dict[str, list[str]] = {}
     for kind in provider.streams:
+        assert issubclass(kind, LogStream)
         streams.setdefault(default_text(kind.defaults.get(one.name, one.default)), []).append(vars(kind)["name"])
     text, *others = streams or [default_text(one.default)]
     parts = [text, *(f"{other} for {', '.join(streams[other])}" for other in others)]

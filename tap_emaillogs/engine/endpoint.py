@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.engine.finish import Finished, Finisher
+from tap_emaillogs.engine.finish import Consumer, Finished, Finisher
 from tap_emaillogs.engine.ledger import EndpointLedger
 from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import Memory, Outcome, Reading
@@ -19,28 +19,12 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
-    from singer_sdk import Stream
-
     from tap_emaillogs.engine.slots import Result, Slot
     from tap_emaillogs.engine.spool import Block
-    from tap_emaillogs.engine.state import Bookmark, EndpointState
+    from tap_emaillogs.engine.state import EndpointState
     from tap_emaillogs.privacy.plan import Privacy
     from tap_emaillogs.streams.base import LogStream
-    from tap_emaillogs.streams.events import Deriving
-    from tap_emaillogs.streams.output import RecordLines
     from tap_emaillogs.streams.window import Window
-
-
-@dataclass
-class Consumer:
-    """A stream that is fed by an endpoint: the raw stream itself, or `email_events`."""
-
-    stream: Stream
-    bookmark: Bookmark
-    deriving: Deriving
-    """What the consumer writes for the records of a window of the endpoint."""
-    output: RecordLines
-    """What makes lines of that."""
 
 
 @dataclass

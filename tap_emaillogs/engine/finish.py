@@ -21,17 +21,30 @@ from tap_emaillogs.streams.schemas import columns
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from tap_emaillogs.engine.endpoint import Consumer
     from tap_emaillogs.engine.reading import Outcome
+    from tap_emaillogs.engine.state import Bookmark
     from tap_emaillogs.privacy.plan import Privacy
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.events import Derive, Deriving
+    from tap_emaillogs.streams.output import RecordLines
     from tap_emaillogs.streams.records import Record
     from tap_emaillogs.streams.window import Window
 
 _CHUNK = 512
 """So many rows are finished at once, and written between two looks at whether the run is ending."""
 _decode_all = msgspec.json.Decoder(list[dict[str, Any]]).decode
+
+
+@dataclass
+class Consumer:
+    """A stream that is fed by an endpoint: the raw stream itself, or `email_events`."""
+
+    stream: Stream
+    bookmark: Bookmark
+    deriving: Deriving
+    """What the consumer writes for the records of a window of the endpoint."""
+    output: RecordLines
+    """What makes lines of that."""
 
 
 @dataclass

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.engine.endpoint import Consumer, Endpoint
-from tap_emaillogs.engine.finish import processed_by
+from tap_emaillogs.engine.endpoint import Endpoint
+from tap_emaillogs.engine.finish import Consumer, processed_by
 from tap_emaillogs.engine.ledger import SyncWindows
 from tap_emaillogs.engine.state import Bookmark, EndpointState, Partitions
 from tap_emaillogs.streams.base import LogStream

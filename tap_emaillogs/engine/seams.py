@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tap_emaillogs.engine.density import parts_of
 from tap_emaillogs.engine.reading import Reading, Split
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from tap_emaillogs.engine.attempt import Attempt
-    from tap_emaillogs.engine.reader import PagedReader
+    from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.taken import Taken
+    from tap_emaillogs.streams.window import Policy
 
 _PART_OF_A_PAGE = 0.9
 """How full a part is made of rows that were all seen: room for a few that come meanwhile."""
@@ -34,7 +35,23 @@ _MOST_TWINS = 4
 """More moments with rows on two pages than this, and than one at so many seams, are no chance: pages were shifted."""
 
 
-def doubt(reader: PagedReader, reading: Reading, attempt: Attempt) -> str:
+class PageSource(Protocol):
+    """What reads pages, as far as their seams are concerned."""
+
+    stream: LogStream
+    policy: Policy
+
+    def now(self) -> datetime:
+        """Return the time by the run's clock."""
+
+    def mark(self, row: Taken) -> Any:
+        """Return what is the same in a row that two pages show, and in exact twins."""
+
+    def read_pages(self, reading: Reading) -> Attempt | Split:
+        """Follow the pages of a window once."""
+
+
+def doubt(reader: PageSource, reading: Reading, attempt: Attempt) -> str:
     """Say why the pages may not be all rows, each once; empty: they are. May ask the vendor about a moment or two."""
     first = reader.stream.times(attempt.first.rows)
     in_order = first == sorted(first) or first == sorted(first, reverse=True)
@@ -51,7 +68,7 @@ def doubt(reader: PagedReader, reading: Reading, attempt: Attempt) -> str:
     return ""
 
 
-def parts_of_a_page(reader: PagedReader, reading: Reading, attempt: Attempt) -> Split | None:
+def parts_of_a_page(reader: PageSource, reading: Reading, attempt: Attempt) -> Split | None:
     """Split a window whose pages shift into parts of one page each: a single answer cannot shift."""
     times = reader.stream.times_of(attempt.rows)
     size = max(1, int(len(attempt.first.rows) * _PART_OF_A_PAGE))
@@ -63,13 +80,13 @@ def parts_of_a_page(reader: PagedReader, reading: Reading, attempt: Attempt) -> 
     return Split(windows) if len(windows) > 1 else None
 
 
-def leaves_history(reader: PagedReader, window: Window) -> bool:
+def leaves_history(reader: PageSource, window: Window) -> bool:
     """Whether rows of a window may leave the vendor's history about now."""
     policy = reader.policy
     return policy.history is not None and window.start < _edge(reader, policy.history)
 
 
-def _proven(reader: PagedReader, reading: Reading, attempt: Attempt) -> bool:
+def _proven(reader: PageSource, reading: Reading, attempt: Attempt) -> bool:
     """Whether rows on two pages can only be twins: asking would cost a request.
 
     Rows that come add to the count, and if none leave, the end of the pages shows so. Where a vendor sorts the rows of
@@ -83,7 +100,7 @@ def _proven(reader: PagedReader, reading: Reading, attempt: Attempt) -> bool:
     return counted and _FEW * all_with_twins <= all_within and not leaves_history(reader, reading.window)
 
 
-def _have_moved_others(reader: PagedReader, window: Window, attempt: Attempt) -> bool:
+def _have_moved_others(reader: PageSource, window: Window, attempt: Attempt) -> bool:
     """Whether a row that was shown may be past the history by now; newest first, the oldest rows move nobody."""
     policy = reader.policy
     if policy.history is None or not leaves_history(reader, window):
@@ -95,12 +112,12 @@ def _have_moved_others(reader: PagedReader, window: Window, attempt: Attempt) ->
     return any(moment < edge for moment in reader.stream.times_of(attempt.rows))
 
 
-def _edge(reader: PagedReader, history: timedelta) -> datetime:
+def _edge(reader: PageSource, history: timedelta) -> datetime:
     """Return the end of the history, as clocks may differ."""
     return reader.now() + reader.policy.settle - history
 
 
-def _are_twins(reader: PagedReader, reading: Reading, attempt: Attempt, twice: set[Any]) -> bool:
+def _are_twins(reader: PageSource, reading: Reading, attempt: Attempt, twice: set[Any]) -> bool:
     """Ask for the moments of the rows that came twice: one answer shows how many there are."""
     rows = [row for row in attempt.rows if reader.mark(row) in twice]
     moments = _moments(reader, rows)
@@ -123,5 +140,5 @@ def _are_twins(reader: PagedReader, reading: Reading, attempt: Attempt, twice: s
     return True
 
 
-def _moments(reader: PagedReader, rows: Sequence[Taken]) -> set[datetime]:
+def _moments(reader: PageSource, rows: Sequence[Taken]) -> set[datetime]:
     return {floor(moment, reader.stream.unit) for moment in reader.stream.times_of(rows)}

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
+    from singer_sdk.streams import RESTStream
     from singer_sdk.typing import Property
 
     from tap_emaillogs.http.client import ApiClient
     from tap_emaillogs.http.errors import ErrorRule
-    from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.meanings import MappingTable
     from tap_emaillogs.streams.records import Record
     from tap_emaillogs.streams.settings import Settings, StreamDefaults
@@ -35,7 +35,8 @@ class Provider(ABC):
     """The vendor's request filters, under its own names and with its own limits, but for dates, paging and sorting."""
     required: ClassVar[tuple[tuple[str, ...], ...]]
     """Alternative sets of required settings, of which one must be complete: `(("key",), ("user", "password"))`."""
-    streams: ClassVar[tuple[type[LogStream], ...]]
+    streams: ClassVar[tuple[type[RESTStream[Any]], ...]]
+    """Subclasses of `LogStream`."""
     errors: ClassVar[tuple[ErrorRule, ...]] = ()
     """What the vendor's errors mean, where the common table (`http/errors.py`) does not say it right."""
     auth_schemes: ClassVar[tuple[str, ...]] = ()
@@ -45,7 +46,7 @@ class Provider(ABC):
     mappings: ClassVar[tuple[MappingTable, ...]] = ()
     """What the vendor's values become in `email_events`."""
 
-    def streams_for(self, settings: Settings) -> tuple[type[LogStream], ...]:
+    def streams_for(self, settings: Settings) -> tuple[type[RESTStream[Any]], ...]:
         """Return the streams that an account with these settings can read."""
         off = settings.streams_off()
         return tuple(kind for kind in self.streams if vars(kind)["name"] not in off)
