@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -18,11 +19,14 @@ from tap_emaillogs.privacy.hiding import Hider
 from tap_emaillogs.privacy.personal import PersonalValues
 from tap_emaillogs.privacy.plan import Privacy
 from tap_emaillogs.providers import PROVIDERS
+from tap_emaillogs.providers.smtp2go.activity import Activity
 from tap_emaillogs.streams.events import EmailEvents
 from tap_emaillogs.streams.schemas import columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tap_emaillogs.privacy.plan import Plan
 
 pytestmark = pytest.mark.thorough
 
@@ -133,3 +137,17 @@ def test_nothing_hidden_is_left(raw: Columns, mode: str, seed: int) -> None:
         hidden = {"word": [VICTIM], "id": [VICTIM], "sender": [VICTIM, NAME, SUBJECT]}.get(word, HIDDEN)
         forms = [form for one in hidden for form in (one, one.replace("@", "%40"), one.replace("@", "="))]
         assert not [form for form in forms if form.lower() in left], column
+
+
+def test_threads_may_share_a_plan() -> None:
+    raw, writer = columns(Activity), Writer(7)
+    rows = [(writer.record(raw), writer.record(EVENTS)) for _ in range(200)]
+    privacy = {"recipient": "hash", "subject": "hash", "body": "drop", "ip": "hash", "salt": "0123456789abcdef"}
+
+    def hidden(plan: Plan) -> list[Any]:
+        return [plan.hide(row, [[row], [event]]) for row, event in rows]
+
+    shared = Privacy.of({"privacy": privacy}).plan(raw, raw, EVENTS)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(hidden, [shared] * 4))
+    assert found == [hidden(Privacy.of({"privacy": privacy}).plan(raw, raw, EVENTS))] * 4

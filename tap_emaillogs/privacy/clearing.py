@@ -6,6 +6,7 @@ does each go through its handler.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import accumulate
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,8 @@ _SHOWN = {
 """By what a text holds: what it shows of a person."""
 _BY_READER = frozenset({"opened", "clicked", "complained", "unsubscribed", "subscribed"})
 """Values of `event_type` that are the recipient's doing."""
+_FEW = 8
+"""What a record with more recipients hides is not cached."""
 _PARTIAL = object()
 """Ends the values of a record that lacks a column."""
 
@@ -57,6 +60,7 @@ class StreamClearing:
 
     def __init__(self, columns: Columns, raw: Columns, hider: Hider) -> None:
         self._hider, self._handlers = hider, Handlers(columns, raw, hider)
+        self._people = lru_cache(maxsize=1 << 11)(self._new_people)  # rows of one mail follow one another
         found = {name: self._handlers.column(name, spec) for name, spec in columns.schema["properties"].items()}
         groups: dict[str, list[str]] = {group: [] for group in (*_GROUPS.values(), "other", "untouched")}
         for name, column in found.items():
@@ -100,32 +104,31 @@ class StreamClearing:
     def known(self, record: Record, values: Values, more: PersonalValues = NOTHING) -> PersonalValues:
         """Gather what a record hides, beside what the record that it was made of hides."""
         hider = self._hider
-        named = frozenset(self._texts("recipient", record, values) if hider.recipients_hidden else ())
-        hidden: dict[str, str] = {}
-        if hider.subject_hidden:
-            for text in self._texts("subject", record, values):
-                hidden[text] = hider.hide_subject(text) or ""
-        if hider.body_hidden:
-            hidden |= dict.fromkeys(self._texts("body", record, values), "")
+        named = self._texts("recipient", record, values) if hider.recipients_hidden else ()
+        subjects = self._texts("subject", record, values) if hider.subject_hidden else ()
+        bodies = self._texts("body", record, values) if hider.body_hidden else ()
         ips = dict.fromkeys(self._ips(record, values)) if hider.ip_hidden else {}
-        if (
-            more is not NOTHING
-            and more.named >= named
-            and more.texts.keys() >= hidden.keys()
-            and more.ips.keys() >= ips.keys()
-        ):
+        if more is NOTHING:
+            few = len(named) <= _FEW and not bodies
+            people = (self._people if few else self._new_people)((*named,), (*subjects,), (*bodies,))
+            return people.with_ips(ips) if ips else people
+        if more.named.issuperset(named) and more.texts.keys() >= {*subjects, *bodies} and more.ips.keys() >= ips.keys():
             return more
+        own = self._new_people((*named,), (*subjects,), (*bodies,))
+        return PersonalValues(
+            own.recipients | more.recipients, own.texts | more.texts, ips | more.ips, own.named | more.named
+        )
+
+    def _new_people(self, named: tuple[str, ...], subjects: tuple[str, ...], bodies: tuple[str, ...]) -> PersonalValues:
         recipients: dict[str, None] = {}
         texts: dict[str, str] = {}
         for text in named:
-            found = hider.recipients_in(text)
+            found = self._hider.recipients_in(text)
             recipients |= found.bare
-            if found.names:
-                texts |= found.names
-        texts |= hidden
-        if more is not NOTHING:
-            recipients, texts, ips = recipients | more.recipients, texts | more.texts, ips | more.ips
-        return PersonalValues(recipients, texts, ips, more.named | named)
+            texts |= found.names
+        texts |= {text: self._hider.hide_subject(text) or "" for text in subjects}
+        texts |= dict.fromkeys(bodies, "")
+        return PersonalValues(recipients, texts, {}, frozenset(named))
 
     def _ips(self, record: Record, values: Values) -> list[str]:
         texts = self._texts("reader", record, values)

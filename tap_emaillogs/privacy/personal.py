@@ -31,6 +31,13 @@ class PersonalValues:
             if "@" not in address:
                 self._all_have_at = False
 
+    def with_ips(self, ips: dict[str, None]) -> PersonalValues:
+        """Return the same values, and these IP addresses."""
+        more = PersonalValues.__new__(PersonalValues)
+        more.recipients, more.texts, more.ips, more.named = self.recipients, self.texts, ips, self.named
+        more._exact, more._in_ids, more._all_have_at = self._exact, self._in_ids, self._all_have_at  # noqa: SLF001 - its own
+        return more
+
     def may_be_in(self, text: str, *, ips: bool = True) -> bool:
         """Whether a text may hold one of the values, without `ips` one that is no IP address; False is certain."""
         for plain in self._exact:
