@@ -296,7 +296,10 @@ def test_infobip_crowded_neighbours_are_complete_or_told(play: Play, bounds: tup
     told = [row for row in found.windows(INFOBIP) if row["status"] == "truncated"]
     assert bool(missing) <= bool(told), "rows are missing and nothing says so"
     assert not missing, f"{missing.total()} rows could have been read with narrower bounds"
-    assert asked(found, "infobip") < 150
+    # Two workers may both meet the crowd before either has learned how empty the rest is.
+    alone = run(config_of(box, "infobip", page_size=100, max_concurrency=1), box=box)
+    assert alone.records[INFOBIP] == found.records[INFOBIP]
+    assert asked(alone, "infobip") < 125
 
 
 def test_infobip_more_in_a_millisecond_than_an_answer_is_told(play: Play) -> None:
