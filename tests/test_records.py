@@ -14,15 +14,9 @@ from harness import NOW, Ticking
 from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import Memory, Reading
 from tap_emaillogs.formats.timestamps import SECOND
+from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.http.client import Reply, decode
-from tap_emaillogs.streams.records import (
-    Normaliser,
-    canonical,
-    digest,
-    json_text,
-    twin_key,
-    without_nul,
-)
+from tap_emaillogs.streams.records import Normaliser, canonical, digest, twin_key, without_nul
 from tap_emaillogs.streams.window import Window
 from tap_emaillogs.tap import TapEmailLogs
 

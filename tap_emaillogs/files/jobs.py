@@ -17,9 +17,10 @@ from tap_emaillogs.files.downloads import fetch_table
 from tap_emaillogs.files.jobboard import Board, Gone, JobFailed, Origin, RemoteJob
 from tap_emaillogs.files.jobnotes import JobNote, JobNotes
 from tap_emaillogs.formats import timestamps
+from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.http.client import Meter
 from tap_emaillogs.http.errors import Misunderstood, ReadError, VendorError
-from tap_emaillogs.streams.records import digest, json_text
+from tap_emaillogs.streams.records import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

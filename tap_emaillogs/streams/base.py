@@ -12,9 +12,10 @@ from singer_sdk import StreamSchema
 from singer_sdk.streams import RESTStream
 
 from tap_emaillogs.formats import timestamps
+from tap_emaillogs.formats.values import NO_KEY
 from tap_emaillogs.http.answers import decode
 from tap_emaillogs.streams.codec import Codec
-from tap_emaillogs.streams.records import NO_KEY, Normaliser, canonical, encode, pack
+from tap_emaillogs.streams.records import Normaliser, canonical, encode, pack
 from tap_emaillogs.streams.schemas import SCHEMAS
 from tap_emaillogs.streams.shapes import Row
 from tap_emaillogs.streams.taken import Taken

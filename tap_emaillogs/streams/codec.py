@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 
+from tap_emaillogs.formats.values import NO_KEY
 from tap_emaillogs.http.answers import decode as decode_any
 from tap_emaillogs.streams.converters import extra_texts
-from tap_emaillogs.streams.records import EXTRA, NO_KEY, pruned, twin_key
+from tap_emaillogs.streams.records import EXTRA, pruned, twin_key
 from tap_emaillogs.streams.shapes import Fields, Row, Shape, answer_of
 from tap_emaillogs.streams.taken import Taken
 

@@ -12,9 +12,9 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from tap_emaillogs.formats.timestamps import exact_text
+from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.http.answers import decode
 from tap_emaillogs.http.errors import Misunderstood
-from tap_emaillogs.streams.records import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

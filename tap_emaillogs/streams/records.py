@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_emaillogs.formats import timestamps
-from tap_emaillogs.formats.values import NO_KEY as NO_KEY  # noqa: PLC0414 - many import it from here
-from tap_emaillogs.formats.values import json_text as json_text  # noqa: PLC0414 - likewise
+from tap_emaillogs.formats.values import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -10,9 +10,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.formats import addresses
+from tap_emaillogs.formats.values import NO_KEY
 from tap_emaillogs.streams.events import EventRow
 from tap_emaillogs.streams.meanings import MappingTable, Meaning
-from tap_emaillogs.streams.records import NO_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.http.errors import PagingLoop
 from tap_emaillogs.providers.messangi import answers, windows
 from tap_emaillogs.providers.messangi.moments import belongs, dates_of
 from tap_emaillogs.providers.messangi.streams import MessageRows
 from tap_emaillogs.streams.paginators import Page, PagePaginator, Unpaged
-from tap_emaillogs.streams.records import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

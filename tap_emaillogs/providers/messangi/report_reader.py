@@ -13,6 +13,7 @@ from singer_sdk.streams.rest import HTTPRequest
 from tap_emaillogs.engine.reading import Outcome, Reader, Split
 from tap_emaillogs.files.archives import BrokenFile
 from tap_emaillogs.formats import timestamps
+from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.http.answers import decode_any
 from tap_emaillogs.http.errors import ReadError, TooMuch, VendorError
 from tap_emaillogs.providers.messangi import candidates, windows
@@ -21,7 +22,7 @@ from tap_emaillogs.providers.messangi.folder import Folder
 from tap_emaillogs.providers.messangi.mailbox import ImapMailbox
 from tap_emaillogs.providers.messangi.pending import CONFIRMATION, LIFE, Pending, Requests
 from tap_emaillogs.providers.messangi.settings import zone_of, zone_text
-from tap_emaillogs.streams.records import digest, json_text
+from tap_emaillogs.streams.records import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -6,11 +6,11 @@ from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_emaillogs.formats import timestamps
+from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.providers.messangi import mapping, windows
 from tap_emaillogs.providers.messangi.moments import dates_of
 from tap_emaillogs.providers.messangi.rows import OWN_DATES, REFERENCES, MailKey, dates_in, mail_key
 from tap_emaillogs.providers.messangi.settings import LONGEST
-from tap_emaillogs.streams.records import json_text
 from tap_emaillogs.streams.undocumented import UndocumentedStream
 
 if TYPE_CHECKING:

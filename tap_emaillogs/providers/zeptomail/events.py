@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_emaillogs.formats import addresses, dates, smtp
+from tap_emaillogs.formats.values import NO_KEY
 from tap_emaillogs.streams.events import EventRow
 from tap_emaillogs.streams.meanings import MappingTable, Meaning
-from tap_emaillogs.streams.records import NO_KEY
 from tap_emaillogs.streams.undocumented import RECIPIENTS, first
 
 if TYPE_CHECKING:
