@@ -21,6 +21,7 @@ from tap_emaillogs.http.redaction import RedactingFilter, Redactor
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.streams.events import EmailEvents
 from tap_emaillogs.streams.output import LineWriter
+from tap_emaillogs.streams.provider import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -102,7 +103,7 @@ class TapEmailLogs(Tap):
         return [
             account
             for account in self.accounts.get(stream.provider, ())
-            if type(stream) in account.provider.streams_for(account.settings)
+            if isinstance(stream, account.provider.streams_for(account.settings))
         ]
 
     def load_state(self, state_: dict[str, Any]) -> None:
@@ -224,7 +225,7 @@ class TapEmailLogs(Tap):
 
 def _stream_names() -> list[str]:
     kinds = (kind for provider in PROVIDERS for kind in provider.streams)
-    return [EmailEvents.name, SyncWindows.name, *(str(vars(kind)["name"]) for kind in kinds)]
+    return [EmailEvents.name, SyncWindows.name, *map(name_of, kinds)]
 
 
 def _redact_logs(redact: Redactor) -> None:

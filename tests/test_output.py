@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
+import threading
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness import LEDGER, NOW, STREAMS, Ticking, bookmarks, catalog, config_of, run, upserted
+from tap_emaillogs.files.jobs import JobReader
+from tap_emaillogs.privacy.plan import Privacy
 from tap_emaillogs.providers import PROVIDERS
+from tap_emaillogs.providers.jetemail.logs import OutboundLogs
 from tap_emaillogs.providers.smtp2go.activity import Activity
 from tap_emaillogs.streams.output import LineWriter
+from tap_emaillogs.streams.schemas import columns
+from tap_emaillogs.tap import TapEmailLogs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,6 +51,10 @@ def test_an_error_in_a_vendors_events_ends_that_endpoint_alone(
         assert len(found.records[STREAMS[vendor]]) == 300
         assert {row["status"] for row in found.windows(STREAMS[vendor])} == {"complete"}
     assert [line for line in found.lines("ERROR") if "an error inside the tap (KeyError)" in line]
+    points = [json.loads(text) for text in re.findall(r"METRIC: (\{.*sync_duration.*\})", found.stderr)]
+    ended = {point["tags"]["stream"]: point["tags"]["status"] for point in points}
+    assert ended[STREAMS["smtp2go"]] == ended[EVENTS] == "failed"
+    assert ended[STREAMS["jetemail"]] == "succeeded"
 
 
 # What users of the SDK expect of a RESTStream.
@@ -152,3 +165,113 @@ def test_state_follows_each_window_that_is_worth_it(play: Callable[..., Sandbox]
     reached = {bookmarks(state.value).get(STREAMS["smtp2go"], {}).get((("account", "a0"),)) for state in found.states}
     assert len(ends) > 5
     assert ends <= reached
+
+
+# What fresh eyes found.
+
+
+class Stingy(io.RawIOBase):
+    """An unbuffered stdout that takes a part of what it is given, and now and then nothing at all."""
+
+    def __init__(self) -> None:
+        self.taken = bytearray()
+        self._turn = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int | None:  # type: ignore[override] # of any kind of buffer
+        self._turn += 1
+        if self._turn % 3 == 0:
+            return None
+        part = bytes(data[: 1 + self._turn % 7])
+        self.taken += part
+        return len(part)
+
+
+def test_an_unbuffered_stdout_that_takes_parts_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = Stingy()
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=raw))
+    writer = LineWriter()
+    lines = [b'{"line":%d}\n' % number for number in range(50)]
+    for line in lines:
+        writer.write_lines(line)
+    assert bytes(raw.taken) == b"".join(lines)
+
+
+def test_what_is_cleaned_up_at_a_vendor_keeps_no_other_waiting(
+    play: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = play(vendors=["zeptomail", "smtp2go"], size=60)
+    threads: list[str] = []
+    delete = JobReader._delete
+
+    def watched(self: JobReader, job: Any) -> None:
+        threads.append(threading.current_thread().name)
+        delete(self, job)
+
+    monkeypatch.setattr(JobReader, "_delete", watched)
+    found = run(config_of(box), box=box)
+    assert found.status == 0
+    assert threads
+    assert all(name.startswith("reader-") for name in threads)
+    deleted = [request for request in found.requests if request.method == "DELETE"]
+    assert len(deleted) == len(threads)  # the run has waited for them
+
+
+def test_post_process_may_edit_what_lies_deeper(shared_box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def post_process(_: OutboundLogs, row: dict[str, Any], context: Any = None) -> dict[str, Any]:
+        for attempt in row["delivery_attempts"] or ():
+            attempt.clear()
+        row["opens"] = None
+        return row
+
+    whole = run(config_of(shared_box, "jetemail"), box=shared_box)
+    monkeypatch.setattr(OutboundLogs, "post_process", post_process)
+    found = run(config_of(shared_box, "jetemail"), box=shared_box)
+    assert upserted(found, EVENTS) == upserted(whole, EVENTS)
+
+
+def test_a_subclass_of_a_stream_takes_its_place(shared_box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mine(Activity):
+        """Only a subclass."""
+
+    whole = run(config_of(shared_box, "smtp2go"), box=shared_box)
+    smtp2go = type(next(provider for provider in PROVIDERS if provider.name == "smtp2go"))
+    with monkeypatch.context() as patched:
+        patched.setattr(smtp2go, "streams", (Mine,))
+        assert run(config_of(shared_box, "smtp2go"), box=shared_box).records == whole.records
+    discover = TapEmailLogs.discover_streams
+    swapped: Any = lambda tap: [Mine(tap) if isinstance(one, Activity) else one for one in discover(tap)]  # noqa: E731
+    monkeypatch.setattr(TapEmailLogs, "discover_streams", swapped)
+    found = run(config_of(shared_box, "smtp2go"), box=shared_box)
+    assert found.records[STREAMS["smtp2go"]] == whole.records[STREAMS["smtp2go"]]
+
+
+@pytest.mark.parametrize("maps", [{EVENTS: None}, {"smtp2go_activity": {}, "__else__": None}])
+def test_a_stream_that_is_mapped_to_null_is_not_written(shared_box: Sandbox, maps: dict[str, Any]) -> None:
+    found = run(config_of(shared_box, "smtp2go", top={"stream_maps": maps}), box=shared_box)
+    assert found.status == 0
+    assert found.records[STREAMS["smtp2go"]]
+    assert not found.records[EVENTS]
+
+
+def test_code_that_exits_ends_its_endpoint_and_no_more(shared_box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exits(*_: object) -> Iterator[Any]:
+        sys.exit(3)
+        yield
+
+    monkeypatch.setattr(Activity, "events", exits)
+    found = run(config_of(shared_box, "smtp2go", "jetemail"), box=shared_box)
+    assert found.status == 1
+    assert {row["status"] for row in found.windows(STREAMS["smtp2go"])} == {"failed"}
+    assert len(found.records[STREAMS["jetemail"]]) == 300
+
+
+@pytest.mark.parametrize("name", ["emailSubject", "subject_line", "X-Subject"])
+def test_a_subject_in_a_field_that_no_schema_declares_does_not_come_back(name: str) -> None:
+    row = {"account": "a", "event_id": "0", "reason": "550 spam: Your invoice 17 is here"}
+    row["extra_fields"] = json.dumps({name: "Your invoice 17 is here"})
+    plan = Privacy.of({"privacy": {"subject": "drop"}}).plan(columns(Activity), columns(Activity))
+    ((found,),) = plan.hide(row, [[row]])
+    assert "invoice" not in json.dumps(found)

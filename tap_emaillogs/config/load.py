@@ -68,8 +68,9 @@ def coerced(value: Any, schema: Mapping[str, Any]) -> Any:
         value = int(value) if value == int(value) else float(value)
     if isinstance(value, dict):
         known = schema.get("properties", {})
-        # None counts as left out, but for objects with keys of the user's own: stream maps leave columns out by it.
-        kept = {key: item for key, item in value.items() if item is not None or not known}
+        # None counts as left out where all keys are the tap's: stream maps leave streams and columns out by it.
+        own = schema.get("additionalProperties") is False
+        kept = {key: item for key, item in value.items() if item is not None or not own}
         return {key: coerced(item, known.get(key, {})) for key, item in kept.items()}
     if kind == "array" and isinstance(value, list):
         return [coerced(item, schema.get("items", {})) for item in value]

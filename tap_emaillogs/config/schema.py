@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import typing as th
 
 from tap_emaillogs.streams.base import LogStream
+from tap_emaillogs.streams.provider import name_of
 from tap_emaillogs.streams.settings import Options, Settings, declared, option
 from tap_emaillogs.streams.undocumented import UndocumentedStream
 
@@ -143,7 +144,7 @@ def general_properties() -> Iterator[th.Property[Any]]:
 
 def _columns(provider: Provider) -> Iterator[th.Property[Any]]:
     """Yield `columns` and `reference`, where the vendor does not document the columns of all its streams."""
-    open_ended = [vars(kind)["name"] for kind in provider.streams if issubclass(kind, UndocumentedStream)]
+    open_ended = [name_of(kind) for kind in provider.streams if issubclass(kind, UndocumentedStream)]
     if open_ended:
         names = th.ArrayType(th.StringType)
         streams = [th.Property(name, names, description=f"Of `{name}`.") for name in open_ended]
@@ -193,7 +194,7 @@ def default_of(provider: Provider, one: Declared) -> str:
     streams: dict[str, list[str]] = {}
     for kind in provider.streams:
         assert issubclass(kind, LogStream)
-        streams.setdefault(default_text(kind.defaults.get(one.name, one.default)), []).append(vars(kind)["name"])
+        streams.setdefault(default_text(kind.defaults.get(one.name, one.default)), []).append(name_of(kind))
     text, *others = streams or [default_text(one.default)]
     parts = [text, *(f"{other} for {', '.join(streams[other])}" for other in others)]
     parts += [f"{default_text(value)} with {name} {case}" for (name, case), value in one.option.cases.items()]

@@ -171,8 +171,12 @@ class Endpoint:
             except BaseException:
                 parts.close()
                 raise
+        except Stopped:
+            raise
         except Exception as error:  # noqa: BLE001 - isolation
             return error
+        except BaseException as error:  # noqa: BLE001 - likewise: a thread that ends without a word would be waited for
+            return RuntimeError(f"{type(error).__name__}: {error}")
         return parts
 
     def _done(self, window: Window, outcome: Outcome) -> Done:

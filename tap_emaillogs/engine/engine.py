@@ -51,11 +51,6 @@ class WindowRead:
         assert self.done.finished is not None
         self.endpoint.commit(self.reading, self.done.outcome, self.done.finished.rows)
 
-    def written(self) -> None:
-        """Let the stream act once the STATE that covers the window is out."""
-        if self.done.outcome.on_written is not None:
-            self.done.outcome.on_written()
-
     def close(self) -> None:
         """Free what the lines were kept in."""
         self.done.close()
@@ -85,6 +80,10 @@ class _Arrival:
     result: Result
 
 
+class _Cleaned:
+    """Something was cleaned up."""
+
+
 class Engine:
     """Reads the planned windows of all endpoints."""
 
@@ -92,12 +91,14 @@ class Engine:
         self._endpoints = endpoints
         self._clock = clock
         # A SimpleQueue may be put to from a signal handler, whatever the interrupted thread holds.
-        self._arrivals: queue.SimpleQueue[_Arrival | None] = queue.SimpleQueue()
+        self._arrivals: queue.SimpleQueue[_Arrival | _Cleaned | None] = queue.SimpleQueue()
         self._noted: queue.SimpleQueue[Endpoint] = queue.SimpleQueue()
         """Endpoints whose workers noted something for STATE."""
         self._pool = Pool(min(_MOST_THREADS, sum(e.reader.windows_in_flight() for e in endpoints)))
         self._in_flight = 0
         """Windows being read at endpoints that have not ended."""
+        self._cleaning = 0
+        """What is cleaned up at vendors meanwhile."""
         self._over = False
         self.failures: list[Failure] = []
         for endpoint in endpoints:
@@ -106,6 +107,19 @@ class Engine:
     def wake(self) -> None:
         """Make a waiting `steps` look at the clock; callable from anywhere."""
         self._arrivals.put(None)
+
+    def clean_up(self, task: Callable[[], None]) -> None:
+        """Have a worker do what a vendor is asked for once a window is out; the run waits for it at its end."""
+
+        def clean() -> None:
+            try:
+                task()
+            except Exception:
+                _logger.exception("cleaning up at a vendor failed")
+            self._arrivals.put(_Cleaned())
+
+        self._cleaning += 1
+        self._pool.submit(clean)
 
     def _notes_changed(self, endpoint: Endpoint) -> Callable[[], None]:
         def changed() -> None:
@@ -133,8 +147,13 @@ class Engine:
                 if endpoint.ledger.rows:  # gaps, found when the run was planned
                     yield EndpointChanged(endpoint)
                 self._submit(endpoint)
-            while self._in_flight:
-                yield from self._next(due_in)
+            while True:
+                if self._in_flight or self._cleaning:
+                    yield from self._next(due_in)
+                elif due_in() is not None:
+                    yield CheckpointDue()  # after which there may be something to clean up
+                else:
+                    break
         finally:
             for endpoint in self._endpoints:
                 endpoint.end()
@@ -155,6 +174,9 @@ class Engine:
         if self._clock.stopped:
             _close(arrival)
             raise Stopped
+        if isinstance(arrival, _Cleaned):
+            self._cleaning -= 1
+            return
         if arrival is None:
             yield from map(EndpointChanged, self.noted())
             return
@@ -213,7 +235,7 @@ class Engine:
         self.failures.append(Failure(endpoint, slot.reading, error))
 
 
-def _close(arrival: _Arrival | None) -> None:
+def _close(arrival: _Arrival | _Cleaned | None) -> None:
     """Free what nobody will write."""
-    if arrival is not None and not isinstance(arrival.result, Exception):
+    if isinstance(arrival, _Arrival) and not isinstance(arrival.result, Exception):
         arrival.result.close()

@@ -6,6 +6,7 @@ is left for the writer is to write them. Whatever goes wrong here is this endpoi
 
 from __future__ import annotations
 
+import copy
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -183,7 +184,7 @@ def processed_by(stream: LogStream) -> Deriving:
     @contextmanager
     def window() -> Iterator[Derive]:
         def derive(record: Record) -> Iterable[Record]:
-            made = stream.post_process(dict(record), {"account": record["account"]})
+            made = stream.post_process(copy.deepcopy(record), {"account": record["account"]})
             return () if made is None else (made,)
 
         yield derive

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from singer_sdk.metrics import Counter
+    from singer_sdk.metrics import Counter, Timer
 
     from tap_emaillogs.engine.endpoint import Endpoint
     from tap_emaillogs.http.clock import Clock
@@ -70,8 +70,8 @@ class Run:
             self._counters = {
                 name: stack.enter_context(stream.get_record_counter()) for name, stream in self._streams.items()
             }
-            for stream in self._streams.values():
-                stack.enter_context(stream.get_sync_timer())
+            timers = {name: stream.get_sync_timer().__enter__() for name, stream in self._streams.items()}
+            stack.callback(self._log_durations, timers)
             try:
                 for step in self._engine.steps(self._checkpoints.due_in):
                     if isinstance(step, CheckpointDue):
@@ -83,7 +83,16 @@ class Run:
             finally:
                 for endpoint in self._endpoints:  # what workers noted last
                     endpoint.keep_notes()
-        self._checkpoints.write()
+
+    def _log_durations(self, timers: Mapping[str, Timer]) -> None:
+        failed = {
+            consumer.stream.name: failure.error
+            for failure in self._engine.failures
+            for consumer in failure.endpoint.consumers
+        }
+        for name, timer in timers.items():
+            error = failed.get(name)
+            timer.__exit__(None if error is None else type(error), error, None)
 
     def write_state(self) -> None:
         """Write STATE as it stands: whatever else was written, a run that ends early ends with it."""
@@ -124,7 +133,8 @@ class Run:
         """Have ledger rows and STATE written where that is due."""
         endpoint.keep_notes()
         self._rows.extend(endpoint.ledger.take())
-        self._checkpoints.note(endpoint, step.written if step else None)
+        then = step.done.outcome.on_written if step else None
+        self._checkpoints.note(endpoint, then and (lambda: self._engine.clean_up(then)))
 
     def _write_ledger(self) -> None:
         # Filters may name a recipient.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tap_emaillogs.privacy.handlers import Handlers, add_texts_below
 from tap_emaillogs.privacy.hiding import ips_in
 from tap_emaillogs.privacy.personal import NOTHING, PersonalValues
-from tap_emaillogs.privacy.undeclared import add_reader_texts
+from tap_emaillogs.privacy.undeclared import add_reader_texts, add_subjects
 
 if TYPE_CHECKING:
     from tap_emaillogs.privacy.annotations import Columns
@@ -105,7 +105,7 @@ class StreamClearing:
         """Gather what a record hides, beside what the record that it was made of hides."""
         hider = self._hider
         named = self._texts("recipient", record, values) if hider.recipients_hidden else ()
-        subjects = self._texts("subject", record, values) if hider.subject_hidden else ()
+        subjects = self._subjects(record, values) if hider.subject_hidden else ()
         bodies = self._texts("body", record, values) if hider.body_hidden else ()
         ips = dict.fromkeys(self._ips(record, values)) if hider.ip_hidden else {}
         if more is NOTHING:
@@ -129,6 +129,13 @@ class StreamClearing:
         texts |= {text: self._hider.hide_subject(text) or "" for text in subjects}
         texts |= dict.fromkeys(bodies, "")
         return PersonalValues(recipients, texts, {}, frozenset(named))
+
+    def _subjects(self, record: Record, values: Values) -> list[str]:
+        found = self._texts("subject", record, values)
+        for name in self._undeclared:
+            if record.get(name):
+                add_subjects(record[name], found)
+        return found
 
     def _ips(self, record: Record, values: Values) -> list[str]:
         texts = self._texts("reader", record, values)

@@ -43,7 +43,8 @@ _RECIPIENTS = frozenset(
         "apparentlyto",
     }
 )
-_SUBJECTS = frozenset({"subject", "emailsubject", "mailsubject", "threadtopic", "xsubject"})
+_SUBJECT, _TOPIC = "subject", "threadtopic"
+"""A key that has the first of these words somewhere in it is a subject's: `email_subject`, `subjectLine`."""
 _BODIES = frozenset({"text", "html", "body", "textbody", "htmlbody", "bodytext", "bodyhtml"})
 _IPS = frozenset({"ip", "ipaddress", "ipaddr", "clientip", "remoteip", "remoteaddr", "userip", "openip", "clickip"})
 _SERVERS = "delivery_attempts"
@@ -68,17 +69,16 @@ class UndeclaredFields:
         self._hider = hider
         self._guesses = {
             **dict.fromkeys(_RECIPIENTS if hider.recipients_hidden else (), "recipient"),
-            **dict.fromkeys(_SUBJECTS if hider.subject_hidden else (), "subject"),
+            **({_TOPIC: "subject"} if hider.subject_hidden else {}),
             **dict.fromkeys(_BODIES if hider.body_hidden else (), "body"),
             **dict.fromkeys(_IPS if hider.ip_hidden else (), "ip"),
         }
         self._key = lru_cache(maxsize=1 << 10)(self._read_key)
 
     def _read_key(self, key: str) -> _Key:
-        """Read a key or a path: of `opens.0.Client-IP` what counts is `clientip`."""
-        words = [word for word in key.split(".") if not word.isdigit()]
-        folded = re.sub(r"[\s_-]+", "", words[-1]).lower() if words else ""
-        return _Key(self._guesses.get(folded, ""), key.isidentifier(), key.startswith(_SERVERS))
+        folded = _folded(key)
+        guess = "subject" if self._hider.subject_hidden and _SUBJECT in folded else self._guesses.get(folded, "")
+        return _Key(guess, key.isidentifier(), key.startswith(_SERVERS))
 
     def clear(self, value: Any, known: PersonalValues, key: str = "", *, ips: bool = True) -> Any:
         """Clear an object, a list or a value below `key`; with `ips` of every IP address too."""
@@ -162,6 +162,34 @@ def add_reader_texts(extra: str, found: list[str]) -> None:
     if isinstance(fields, dict):
         fields = [item for name, item in fields.items() if not name.startswith(_SERVERS)]
     add_texts(fields, found)
+
+
+def add_subjects(extra: str, found: list[str]) -> None:
+    """Add the subjects among undeclared fields, JSON as text."""
+    if _SUBJECT in extra.lower():
+        try:
+            _add_subjects(msgspec.json.decode(extra), found)
+        except msgspec.DecodeError:
+            return
+
+
+def _add_subjects(value: Any, found: list[str]) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, str):
+                if _SUBJECT in _folded(key):
+                    found.append(item)
+            else:
+                _add_subjects(item, found)
+    elif isinstance(value, list):
+        for item in value:
+            _add_subjects(item, found)
+
+
+def _folded(key: str) -> str:
+    """Fold a key or a path: of `opens.0.Client-IP` what counts is `clientip`."""
+    words = [word for word in key.split(".") if not word.isdigit()]
+    return re.sub(r"[\s_-]+", "", words[-1]).lower() if words else ""
 
 
 def _holds_address(value: Any) -> bool:

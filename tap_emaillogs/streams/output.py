@@ -56,8 +56,9 @@ class LineWriter(MsgSpecWriter):
 
     def flush(self) -> None:
         """Hand everything to the reader of stdout."""
-        block, self._buffer = bytes(self._buffer), bytearray()
-        sys.stdout.buffer.write(block)
+        left, self._buffer = memoryview(bytes(self._buffer)), bytearray()
+        while left:  # unbuffered (PYTHONUNBUFFERED), stdout may take a part of it, or for a moment nothing
+            left = left[sys.stdout.buffer.write(left) or 0 :]
         sys.stdout.buffer.flush()
 
 

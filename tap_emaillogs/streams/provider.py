@@ -49,7 +49,7 @@ class Provider(ABC):
     def streams_for(self, settings: Settings) -> tuple[type[RESTStream[Any]], ...]:
         """Return the streams that an account with these settings can read."""
         off = settings.streams_off()
-        return tuple(kind for kind in self.streams if vars(kind)["name"] not in off)
+        return tuple(kind for kind in self.streams if name_of(kind) not in off)
 
     @abstractmethod
     def error_message(self, data: Any) -> str | None:
@@ -69,6 +69,11 @@ class Provider(ABC):
     def remark(self, stream: str, record: Record) -> str | None:  # noqa: ARG002 - likewise
         """Say what a record tells that makes no event, for one warning per run; None: nothing of the kind."""
         return None
+
+
+def name_of(kind: type[Any]) -> str:
+    """Return the name of a stream's class; the SDK declares it of instances only."""
+    return str(kind.name)
 
 
 @dataclass(frozen=True)
