@@ -112,7 +112,7 @@ class TapEmailLogs(Tap):
         Raises:
             InputError: It is not one of this tap's.
         """
-        from tap_emaillogs.engine import state  # noqa: PLC0415 - see below
+        from tap_emaillogs.engine import state  # noqa: PLC0415 - see above
 
         try:
             state.check(state_, _stream_names())
@@ -123,7 +123,7 @@ class TapEmailLogs(Tap):
     @property
     def sources(self) -> Sources:
         """The streams, and the accounts that each can be read in."""
-        from tap_emaillogs.engine.planning import Sources  # noqa: PLC0415 - see below
+        from tap_emaillogs.engine.planning import Sources  # noqa: PLC0415 - see above
 
         return Sources(self.streams, self.accounts_of)
 
@@ -152,7 +152,7 @@ class TapEmailLogs(Tap):
             sys.exit(status)
 
     def _sync(self, selected: Sequence[Stream]) -> int:
-        from tap_emaillogs.engine.sync import Sync  # noqa: PLC0415 - see below
+        from tap_emaillogs.engine.sync import Sync  # noqa: PLC0415 - see above
 
         for stream in selected:
             stream._write_schema_message()  # noqa: SLF001 - schema messages are the SDK's affair
@@ -174,7 +174,7 @@ class TapEmailLogs(Tap):
         Raises:
             ReadError: An endpoint failed.
         """
-        from tap_emaillogs.engine import sync  # noqa: PLC0415 - see below
+        from tap_emaillogs.engine import sync  # noqa: PLC0415 - see above
 
         return sync.records(self.sources, stream, context, config=self.config, clock=self.clock)
 

@@ -10,7 +10,7 @@ from tap_emaillogs.engine.finish import Consumer, Finished, Finisher
 from tap_emaillogs.engine.ledger import EndpointLedger
 from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import Memory, Outcome, Reading
-from tap_emaillogs.engine.slots import Done, Parts, WindowQueue
+from tap_emaillogs.engine.window_queue import Done, Parts, WindowQueue
 from tap_emaillogs.engine.windows import Need, hull, need, plan
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.http.errors import Abandoned
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
-    from tap_emaillogs.engine.slots import Result, Slot
     from tap_emaillogs.engine.spool import Block
     from tap_emaillogs.engine.state import EndpointState
+    from tap_emaillogs.engine.window_queue import Result, Slot
     from tap_emaillogs.privacy.plan import Privacy
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.window import Window

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tap_emaillogs.engine.endpoint import Endpoint, Failure
 from tap_emaillogs.engine.pool import Pool
 from tap_emaillogs.engine.reading import Outcome
-from tap_emaillogs.engine.slots import Done
+from tap_emaillogs.engine.window_queue import Done
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.http.errors import ReadError
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tap_emaillogs.engine.reading import Reading
-    from tap_emaillogs.engine.slots import Result, Slot
     from tap_emaillogs.engine.spool import Block
+    from tap_emaillogs.engine.window_queue import Result, Slot
     from tap_emaillogs.http.clock import Clock
 
 _MOST_THREADS = 256

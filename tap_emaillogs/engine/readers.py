@@ -5,11 +5,11 @@ from __future__ import annotations
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.engine.reader import PagedReader
+from tap_emaillogs.engine.paged_reader import PagedReader
 from tap_emaillogs.engine.walk import WalkReader
 
 if TYPE_CHECKING:
-    from tap_emaillogs.engine.reading import Reader
+    from tap_emaillogs.engine.reader import Reader
     from tap_emaillogs.streams.base import LogStream
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_emaillogs.engine.attempt import Attempt
-from tap_emaillogs.engine.reader import ATTEMPTS, PagedReader
+from tap_emaillogs.engine.paged_reader import ATTEMPTS, PagedReader
 from tap_emaillogs.engine.reading import Outcome
 from tap_emaillogs.http.errors import PageRefused, PagingLoop
 from tap_emaillogs.streams.records import encode, twin_key

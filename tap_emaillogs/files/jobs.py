@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO
 
-from tap_emaillogs.engine.reading import Outcome, Reader
+from tap_emaillogs.engine.reader import Reader
+from tap_emaillogs.engine.reading import Outcome
 from tap_emaillogs.files.archives import BrokenFile, WrongPassword
 from tap_emaillogs.files.downloads import fetch_table
 from tap_emaillogs.files.jobboard import Board, Gone, JobFailed, Origin, RemoteJob

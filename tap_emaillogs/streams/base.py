@@ -42,7 +42,7 @@ class LogStream(RESTStream[Any]):
 
     A vendor's stream gives `get_http_request`, `get_new_paginator` and `parse_page`. They see the account in
     `self.account` and the window in the page's `stream_context`. How windows are read is the affair of its reader
-    (`engine/reader.py`, or the stream's own `reader`), and when is the engine's.
+    (`engine/paged_reader.py`, or the stream's own `reader`), and when is the engine's.
     """
 
     schema: ClassVar[StreamSchema[str]] = StreamSchema(SCHEMAS)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.engine.density import cut, estimate, seen_region
-from tap_emaillogs.engine.reader import PagedReader
+from tap_emaillogs.engine.paged_reader import PagedReader
 from tap_emaillogs.engine.reading import Outcome, Reading, Split
 from tap_emaillogs.engine.windows import subtract
 from tap_emaillogs.http.errors import VendorError

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.streams.rest import HTTPRequest
 
-from tap_emaillogs.engine.reading import Outcome, Reader, Split
+from tap_emaillogs.engine.reader import Reader
+from tap_emaillogs.engine.reading import Outcome, Split
 from tap_emaillogs.files.archives import BrokenFile
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.values import json_text

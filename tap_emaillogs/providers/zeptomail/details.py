@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from singer_sdk.streams.rest import HTTPRequest
 
-from tap_emaillogs.engine.reader import PagedReader
+from tap_emaillogs.engine.paged_reader import PagedReader
 from tap_emaillogs.formats import dates
 from tap_emaillogs.http.errors import Misunderstood, VendorError
 from tap_emaillogs.providers.zeptomail.crosscheck import crosscheck, flag_of
