@@ -145,12 +145,12 @@ def rows(draw: st.DrawFn, name: str) -> str:
         if sent:
             value = draw(_fitting(spec)) if not odd or draw(st.integers(0, 9)) else draw(_values)
             pairs.append((vendors.get(column, column), "null" if draw(st.integers(0, 9)) == 5 else value))
-    names = ["brand_new", "another", "learned_0", "get", "", "Übrig"]
+    names = ["brand_new", "another", "learned_0", "get", "", "Übrig", 'quo\\"te', "back\\\\slash", "line\\nbreak"]
     if odd:
         names += ["x.y", "status.colour", "status.name", "nul\\u0000", "applicationId", "from", "to", "date", "sender"]
         names += ["destination", "platform", "account", "event_id", "extra_fields"]
     pairs += draw(st.lists(st.tuples(st.sampled_from(names), _values), max_size=draw(st.sampled_from([0, 0, 1, 3]))))
-    if stream.layout.spread and draw(st.booleans()):
+    if draw(st.booleans()):
         inside = _object(st.sampled_from(["applicationId", "entityId", "more"]), _texts | _values)
         pairs.append(("platform", draw(inside)))
     pairs = draw(st.permutations(pairs)) if draw(st.booleans()) else pairs

@@ -15,6 +15,7 @@ import pytest
 
 from harness import LEDGER, NOW, STREAMS, Ticking, bookmarks, catalog, config_of, run, upserted
 from tap_emaillogs.files.jobs import JobReader
+from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.privacy.plan import Privacy
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.providers.jetemail.logs import OutboundLogs
@@ -275,3 +276,13 @@ def test_a_subject_in_a_field_that_no_schema_declares_does_not_come_back(name: s
     plan = Privacy.of({"privacy": {"subject": "drop"}}).plan(columns(Activity), columns(Activity))
     ((found,),) = plan.hide(row, [[row]])
     assert "invoice" not in json.dumps(found)
+
+
+@pytest.mark.parametrize("kind", ["email_subject", "Receiver", "html"])
+def test_a_number_that_json_has_not_opens_no_way_around_privacy(kind: str) -> None:
+    extra = json_text({kind: "Bob Lee has secrets", "n": float("inf"), "list": [float("nan")]})
+    assert json.loads(extra) == {kind: "Bob Lee has secrets", "n": "inf", "list": ["nan"]}
+    plan = Privacy.of({"privacy": {"subject": "drop", "recipient": "drop", "body": "drop"}})
+    row = {"account": "a", "event_id": "0", "extra_fields": extra}
+    ((found,),) = plan.plan(columns(Activity), columns(Activity)).hide(row, [[row]])
+    assert "secrets" not in found["extra_fields"]

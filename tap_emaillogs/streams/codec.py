@@ -9,6 +9,7 @@ new field in it.
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from hashlib import blake2b
 from itertools import repeat
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.records import Normaliser, Record
     from tap_emaillogs.streams.shapes import Layout
 
+_ODD_NAME = re.compile(r'[."\\\x00-\x1f]')
+"""A path within another field, or what no field of a Struct can be called."""
+_PROBES: tuple[Any, ...] = (0, "", None, [], {}, {"": 0})
+"""Values of every kind, to see whether a vendor's `prepare` touches a field."""
 _MOST_LEARNED = 64
 """A vendor with more undeclared fields than these has data for names."""
 _MOST_SHAPES = 8
@@ -122,8 +127,8 @@ class Codec:
         new = {
             name
             for name in names
-            if name not in self._columns and "." not in name and "\x00" not in name
-            if self._prepare({name: 0}) == {name: 0}
+            if name not in self._columns and not _ODD_NAME.search(name)
+            if all(self._prepare({name: value}) == {name: value} for value in _PROBES)
         }
         with self._lock:
             known = set(self._shape.learned.values())
