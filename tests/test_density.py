@@ -220,7 +220,7 @@ def read_infobip(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[int], str], 
         tap = Tap(config={"infobip": account})
         found: list[str] = []
         stream = tap.streams["infobip_email_logs"]
-        endpoints = tap.sources.endpoints({stream.name: RecordLines(stream)}, Privacy, tap.clock.now())
+        endpoints, _ = tap.sources.endpoints({stream.name: RecordLines(stream)}, Privacy, tap.clock.now())
         for step in Engine(endpoints, tap.clock).steps():
             if isinstance(step, WindowRead):
                 assert step.done.outcome.status == "complete"

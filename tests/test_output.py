@@ -286,3 +286,18 @@ def test_a_number_that_json_has_not_opens_no_way_around_privacy(kind: str) -> No
     row = {"account": "a", "event_id": "0", "extra_fields": extra}
     ((found,),) = plan.plan(columns(Activity), columns(Activity)).hide(row, [[row]])
     assert "secrets" not in found["extra_fields"]
+
+
+@pytest.mark.parametrize("hook", ["bind", "filters"])
+def test_code_that_fails_while_a_run_is_planned_ends_its_endpoint_alone(
+    shared_box: Sandbox, monkeypatch: pytest.MonkeyPatch, hook: str
+) -> None:
+    def broken(_: object) -> None:
+        raise LookupError("not here")
+
+    monkeypatch.setattr(Activity, hook, broken)
+    found = run(config_of(shared_box, "smtp2go", "jetemail"), box=shared_box)
+    assert found.status == 1
+    assert len(found.records[STREAMS["jetemail"]]) == 300
+    (line,) = [line for line in found.lines("ERROR") if "failed" in line]
+    assert "smtp2go, account default, stream smtp2go_activity: failed: an error inside the tap (LookupError)" in line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -13,27 +14,44 @@ from tap_emaillogs.engine.reading import Memory, Outcome, Reading
 from tap_emaillogs.engine.window_queue import Done, Parts, WindowQueue
 from tap_emaillogs.engine.windows import Need, hull, need, plan
 from tap_emaillogs.http.clock import Stopped
-from tap_emaillogs.http.errors import Abandoned
+from tap_emaillogs.http.errors import Abandoned, ReadError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tap_emaillogs.engine.spool import Block
     from tap_emaillogs.engine.state import EndpointState
     from tap_emaillogs.engine.window_queue import Result, Slot
     from tap_emaillogs.privacy.plan import Privacy
     from tap_emaillogs.streams.base import LogStream
+    from tap_emaillogs.streams.provider import Account
     from tap_emaillogs.streams.window import Window
+
+_logger = logging.getLogger("tap-emaillogs.engine")
 
 
 @dataclass
 class Failure:
-    """An endpoint that could not be read to the end."""
+    """An endpoint that could not be read to the end, or not even be planned."""
 
-    endpoint: Endpoint
-    reading: Reading | None
-    error: Exception
+    where: str
+    """Provider, account, stream and, where one failed, the window."""
+    error: ReadError
+    said: str
+    """What it says, redacted."""
+    streams: list[str]
+    """The streams that it was to feed."""
+
+    @classmethod
+    def of(cls, where: str, error: Exception, account: Account, streams: Iterable[str]) -> Failure:
+        """Tell of an error; one that is no `ReadError` is the tap's own."""
+        if not isinstance(error, ReadError):
+            _logger.debug("%s", where, exc_info=error)
+            error = ReadError(
+                f"an error inside the tap ({type(error).__name__})", "report it, with the log of LOGLEVEL=DEBUG"
+            )
+        return cls(where, error, account.client.redact(str(error)), [*streams])
 
 
 @dataclass

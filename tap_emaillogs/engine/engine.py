@@ -225,14 +225,10 @@ class Engine:
         return EndpointChanged(endpoint)
 
     def _fail(self, endpoint: Endpoint, slot: Slot, error: Exception) -> None:
-        if not isinstance(error, ReadError):
-            _logger.debug("%s", endpoint, exc_info=error)
-            error = ReadError(
-                f"an error inside the tap ({type(error).__name__})", "report it, with the log of LOGLEVEL=DEBUG"
-            )
-        reason = endpoint.stream.account.client.redact(str(error))
-        endpoint.note(slot.reading, Outcome(status="failed", reason=reason))
-        self.failures.append(Failure(endpoint, slot.reading, error))
+        names = (consumer.stream.name for consumer in endpoint.consumers)
+        failure = Failure.of(f"{endpoint}, {slot.reading}", error, endpoint.stream.account, names)
+        endpoint.note(slot.reading, Outcome(status="failed", reason=failure.said))
+        self.failures.append(failure)
 
 
 def _close(arrival: _Arrival | _Cleaned | None) -> None:

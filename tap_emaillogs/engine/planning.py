@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.engine.endpoint import Endpoint
+from tap_emaillogs.engine.endpoint import Endpoint, Failure
 from tap_emaillogs.engine.finish import Consumer, processed_by
 from tap_emaillogs.engine.ledger import SyncWindows
 from tap_emaillogs.engine.state import Bookmark, EndpointState, Partitions
@@ -30,8 +30,10 @@ class Sources:
     streams: Mapping[str, Stream]
     accounts_of: Callable[[LogStream], Sequence[Account]]
 
-    def endpoints(self, outputs: Mapping[str, RecordLines], privacy: Privacy, now: datetime) -> list[Endpoint]:
-        """Return what is to be read so that each stream with an output gets its records, each endpoint once.
+    def endpoints(
+        self, outputs: Mapping[str, RecordLines], privacy: Privacy, now: datetime
+    ) -> tuple[list[Endpoint], list[Failure]]:
+        """Return what is to be read so that each stream with an output gets its records, and what cannot be planned.
 
         Args:
             outputs: What makes lines of the records of a stream, by the stream's name.
@@ -39,26 +41,38 @@ class Sources:
             now: When the run began.
         """
         partitions = {name: Partitions(stream) for name, stream in self.streams.items()}
-        found = []
+        found, failures = [], []
         for stream, account in self._pairs():
-            bound = stream.for_account(account)
-            consumers = []
-            if stream.name in outputs:
-                bookmark = Bookmark(stream, partitions[stream.name], {"account": account.label})
-                consumers.append(Consumer(stream, bookmark, processed_by(stream), outputs[stream.name]))
-            if EmailEvents.name in outputs and stream.name == event_source(account.provider, outputs):
-                events = self.streams[EmailEvents.name]
-                assert isinstance(events, EmailEvents)
-                bookmark = Bookmark(events, partitions[events.name], context_of(account, stream))
-                consumers.append(
-                    Consumer(events, bookmark, events.deriving(account.provider, bound), outputs[events.name])
-                )
-            if consumers:
-                known = EndpointState(partitions[SyncWindows.name], context_of(account, stream))
-                found.append(Endpoint(bound, consumers, known, now, privacy))
-        for endpoint in found:
-            endpoint.plan()
-        return found
+            context = context_of(account, stream)
+            fed = self._fed_by(stream, account, outputs)
+            try:  # a vendor's code is at work here too
+                bound = stream.for_account(account)
+                consumers = [self._consumer(one, bound, partitions[one.name], outputs[one.name]) for one in fed]
+                if consumers:
+                    known = EndpointState(partitions[SyncWindows.name], context)
+                    endpoint = Endpoint(bound, consumers, known, now, privacy)
+                    endpoint.plan()
+                    found.append(endpoint)
+            except Exception as error:  # noqa: BLE001 - isolation: it is this endpoint's failure
+                where = f"{context['provider']}, account {context['account']}, stream {context['stream']}"
+                failures.append(Failure.of(where, error, account, (one.name for one in fed)))
+        return found, failures
+
+    def _fed_by(self, stream: LogStream, account: Account, outputs: Collection[str]) -> list[Stream]:
+        """Return the streams with an output that an endpoint feeds."""
+        fed: list[Stream] = [stream] if stream.name in outputs else []
+        if EmailEvents.name in outputs and stream.name == event_source(account.provider, outputs):
+            fed.append(self.streams[EmailEvents.name])
+        return fed
+
+    @staticmethod
+    def _consumer(fed: Stream, stream: LogStream, partitions: Partitions, output: RecordLines) -> Consumer:
+        account = stream.account
+        if isinstance(fed, EmailEvents):
+            bookmark = Bookmark(fed, partitions, context_of(account, stream))
+            return Consumer(fed, bookmark, fed.deriving(account.provider, stream), output)
+        assert isinstance(fed, LogStream)
+        return Consumer(fed, Bookmark(fed, partitions, {"account": account.label}), processed_by(fed), output)
 
     def event_contexts(self, selected: Collection[str]) -> list[dict[str, str]]:
         """Return the partitions of `email_events`."""

@@ -85,11 +85,7 @@ class Run:
                     endpoint.keep_notes()
 
     def _log_durations(self, timers: Mapping[str, Timer]) -> None:
-        failed = {
-            consumer.stream.name: failure.error
-            for failure in self._engine.failures
-            for consumer in failure.endpoint.consumers
-        }
+        failed = {name: failure.error for failure in self._engine.failures for name in failure.streams}
         for name, timer in timers.items():
             error = failed.get(name)
             timer.__exit__(None if error is None else type(error), error, None)
@@ -148,12 +144,7 @@ class Run:
     def report(self) -> int:
         """Say in one line each what failed; return how many failures there were."""
         for failure in self._engine.failures:
-            redact = failure.endpoint.stream.account.client.redact
-            window = f", {failure.reading}" if failure.reading else ""
-            hint = getattr(failure.error, "hint", "")
-            _logger.error(
-                "%s%s: failed: %s. What to do: %s", failure.endpoint, window, redact(str(failure.error)), hint
-            )
+            _logger.error("%s: failed: %s. What to do: %s", failure.where, failure.said, failure.error.hint)
         return len(self._engine.failures)
 
     def gaps(self) -> int:

@@ -52,11 +52,12 @@ class Sync:
     ) -> None:
         now, privacy = clock.now(), Privacy.of(config)
         outputs = {stream.name: output_of(stream, now) for stream in selected}
-        endpoints = sources.endpoints(outputs, privacy, now)
-        if not endpoints:
+        endpoints, failures = sources.endpoints(outputs, privacy, now)
+        if not (endpoints or failures):
             _logger.warning("nothing is read: no selected stream reads a log (sync_windows alone reads nothing)")
         self._selected, self._config, self._state = selected, config, state
         self._engine = Engine(endpoints, clock)
+        self._engine.failures += failures
         self._run = Run(
             endpoints=endpoints,
             engine=self._engine,
@@ -99,7 +100,9 @@ def records(
     Raises:
         ReadError: An endpoint failed.
     """
-    endpoints = sources.endpoints({stream.name: RecordLines(stream)}, Privacy.of(config), clock.now())
+    endpoints, failures = sources.endpoints({stream.name: RecordLines(stream)}, Privacy.of(config), clock.now())
+    for failure in failures:
+        raise failure.error
     wanted = [
         endpoint
         for endpoint in endpoints
