@@ -281,7 +281,7 @@ def test_a_subject_in_a_field_that_no_schema_declares_does_not_come_back(name: s
 @pytest.mark.parametrize("kind", ["email_subject", "Receiver", "html"])
 def test_a_number_that_json_has_not_opens_no_way_around_privacy(kind: str) -> None:
     extra = json_text({kind: "Bob Lee has secrets", "n": float("inf"), "list": [float("nan")]})
-    assert json.loads(extra) == {kind: "Bob Lee has secrets", "n": "inf", "list": ["nan"]}
+    assert json.loads(extra) == {kind: "Bob Lee has secrets", "n": "Infinity", "list": ["NaN"]}
     plan = Privacy.of({"privacy": {"subject": "drop", "recipient": "drop", "body": "drop"}})
     row = {"account": "a", "event_id": "0", "extra_fields": extra}
     ((found,),) = plan.plan(columns(Activity), columns(Activity)).hide(row, [[row]])

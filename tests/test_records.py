@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -237,13 +239,22 @@ def test_whatever_a_vendor_sends_every_column_has_its_type(row: dict[str, Any]) 
     for name, spec in SCHEMA["properties"].items():
         assert_fits(record[name], spec)
     if record["extra_fields"] is not None:
-        json.loads(record["extra_fields"])
+        msgspec.json.decode(record["extra_fields"])  # stricter than Python: no `Infinity`
+
+
+def told(value: Any) -> Any:
+    """Return a value as JSON can have it: what is no number there is a text."""
+    if isinstance(value, dict):
+        return {name: told(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [told(item) for item in value]
+    return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, value) if isinstance(value, float) else value
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=5).filter(lambda name: name not in SCHEMA["properties"]), values))
 def test_undeclared_fields_come_back_from_the_extra_fields(row: dict[str, Any]) -> None:
     found = normalise(row)["extra_fields"]
-    expected = without_nul(row)
+    expected = told(without_nul(row))
     assert (json.loads(found) if found else {}) == expected
     assert found is None or found == json_text(expected)
 

@@ -15,7 +15,8 @@ def json_text(value: Any) -> str:
     try:
         return _written(value)
     except ValueError:
-        return _written(_finite(value))
+        told = _finite(value)
+        return told if isinstance(told, str) else _written(told)
 
 
 def _written(value: Any) -> str:
@@ -27,4 +28,4 @@ def _finite(value: Any) -> Any:
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_finite(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    return json.dumps(value) if isinstance(value, float) and not math.isfinite(value) else value
