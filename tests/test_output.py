@@ -301,3 +301,18 @@ def test_code_that_fails_while_a_run_is_planned_ends_its_endpoint_alone(
     assert len(found.records[STREAMS["jetemail"]]) == 300
     (line,) = [line for line in found.lines("ERROR") if "failed" in line]
     assert "smtp2go, account default, stream smtp2go_activity: failed: an error inside the tap (LookupError)" in line
+
+
+@pytest.mark.parametrize("error", [LookupError("no"), SystemExit(3)])
+def test_a_cleaning_up_that_fails_holds_nothing_up(
+    play: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    box = play(vendors=["zeptomail"], size=60)
+    monkeypatch.setattr(JobReader, "_delete", broken)
+    found = run(config_of(box), box=box)
+    assert found.status == 0
+    assert {row["status"] for row in found.ledger} == {"complete"}
+    assert "Traceback" not in found.stderr

@@ -114,9 +114,11 @@ class Engine:
         def clean() -> None:
             try:
                 task()
-            except Exception:
-                _logger.exception("cleaning up at a vendor failed")
-            self._arrivals.put(_Cleaned())
+            except Exception as error:
+                _logger.warning("cleaning up at a vendor failed (%s)", type(error).__name__)
+                _logger.debug("where it came from", exc_info=error)
+            finally:  # whatever happened: the run waits for it
+                self._arrivals.put(_Cleaned())
 
         self._cleaning += 1
         self._pool.submit(clean)

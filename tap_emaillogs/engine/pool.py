@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from tap_emaillogs.http.clock import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_logger = logging.getLogger("tap-emaillogs.pool")
 
 
 class Pool:
@@ -44,5 +47,7 @@ class Pool:
                 task()
             except Stopped:
                 return
+            except BaseException as error:
+                _logger.debug("a task raised", exc_info=error)
             with self._lock:
                 self._idle += 1
