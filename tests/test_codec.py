@@ -17,9 +17,9 @@ from tap_emaillogs.http.answers import decode
 from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.streams.base import LogStream
+from tap_emaillogs.streams.prepared import PreparedRow
 from tap_emaillogs.streams.records import Packed, digest
 from tap_emaillogs.streams.shapes import Row
-from tap_emaillogs.streams.taken import Taken
 from tap_emaillogs.streams.window import Window
 from tap_emaillogs.tap import TapEmailLogs
 
@@ -168,7 +168,7 @@ def answer(stream: Any, given: list[str], beside: str = '"total_events":null') -
     return text.encode("utf-8", "surrogatepass")
 
 
-def reference(stream: Any, body: bytes) -> list[Taken] | None:
+def reference(stream: Any, body: bytes) -> list[PreparedRow] | None:
     """Return what the tolerant way makes of an answer; None: it is no JSON."""
     try:
         data = decode(body)
@@ -177,14 +177,14 @@ def reference(stream: Any, body: bytes) -> list[Taken] | None:
     return [stream.take_row(row) for row in stream.parse_page(data, ASKED).rows]
 
 
-def fast(stream: Any, body: bytes) -> list[Taken] | None:
+def fast(stream: Any, body: bytes) -> list[PreparedRow] | None:
     """Return what the codec makes of it."""
     try:
         page = stream.parse_page(stream.codec.decode(body), ASKED)
     except ValueError:
         return None
     before = repr(page.rows)
-    taken: list[Taken] = stream.take(page.rows)
+    taken: list[PreparedRow] = stream.take(page.rows)
     assert repr(page.rows) == before, "rows are compared with the next page's"
     return taken
 
@@ -198,7 +198,7 @@ def test_both_ways_give_the_same_lines_and_keys(name: str, data: st.DataObject) 
         body = answer(stream, data.draw(st.lists(rows(name), max_size=4)))
         want, have = reference(stream, body), fast(stream, body)
         assert want == have
-        assert have is None or all(type(row) is Taken for row in have)
+        assert have is None or all(type(row) is PreparedRow for row in have)
 
 
 @streams
@@ -292,7 +292,7 @@ def test_twins_are_numbered_by_their_order_and_come_together(given_rows: list[tu
         identity = name.encode() * 16
         line = b'{"value":%d,"extra_fields":null' % value
         lines[identity].append((order, line + b"}"))
-        taken.append(Taken(identity, b'%s,"key":"%s"}' % (line, digest(identity).encode()), order))
+        taken.append(PreparedRow(identity, b'%s,"key":"%s"}' % (line, digest(identity).encode()), order))
     want = [
         b'%s,"key":"%s"}' % (line[:-1], digest(identity, *([str(place).encode()] if place else [])).encode())
         for identity, twins in lines.items()

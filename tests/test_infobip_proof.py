@@ -10,7 +10,7 @@ import pytest
 
 from harness import NOW, Ticking
 from tap_emaillogs.engine.readers import reader_of
-from tap_emaillogs.engine.reading import Memory, Outcome, Reading, Split
+from tap_emaillogs.engine.reading import EndpointContext, Outcome, Reading, Split
 from tap_emaillogs.formats.timestamps import millis, parse
 from tap_emaillogs.http.client import Reply
 from tap_emaillogs.streams.window import Window
@@ -49,10 +49,10 @@ def test_few_times_in_order_by_chance_prove_nothing(monkeypatch: pytest.MonkeyPa
         return Reply(200, {}, b"", {"results": found[:LIMIT]})
 
     monkeypatch.setattr(account.client, "send", send)
-    memory = Memory({}, lambda: None)
+    context = EndpointContext({}, lambda: None)
     reader: Any = reader_of(stream)
     reader.cut_is_proven = True  # as it was by chance, elsewhere in the run
-    waiting = [Reading(Window(NOW - timedelta(hours=6), NOW), memory)]
+    waiting = [Reading(Window(NOW - timedelta(hours=6), NOW), context)]
     seen: set[str] = set()
     while waiting:
         reading = waiting.pop()

@@ -25,9 +25,9 @@ from tap_emaillogs.formats.timestamps import millis, parse
 from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.paginators import ContinueTokenPaginator, OffsetPaginator, Page, objects
+from tap_emaillogs.streams.prepared import PreparedRow
 from tap_emaillogs.streams.provider import Provider
 from tap_emaillogs.streams.settings import Settings, option
-from tap_emaillogs.streams.taken import Taken
 from tap_emaillogs.tap import TapEmailLogs
 
 if TYPE_CHECKING:
@@ -360,7 +360,7 @@ def test_the_rows_of_a_walk_are_kept_on_disk(monkeypatch: pytest.MonkeyPatch, ke
     rows = Rows(key)
     for number in range(300):
         identity: Any = b"%016d" % (number // 2) if key else (f"m{number // 2}",)
-        rows.add([Taken(identity, b'{"number":%d}' % number)])
+        rows.add([PreparedRow(identity, b'{"number":%d}' % number)])
     assert rows._file._rolled  # type: ignore[attr-defined]
     for _ in range(2):
         records = list(rows)

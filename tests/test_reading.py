@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import NOW
-from tap_emaillogs.engine.reading import Memory, Reading
+from tap_emaillogs.engine.reading import EndpointContext, Reading
 from tap_emaillogs.engine.windows import equal_parts
 from tap_emaillogs.streams.window import Window
 
@@ -16,7 +16,7 @@ SECOND = timedelta(seconds=1)
 
 
 def reading() -> Reading:
-    return Reading(Window(NOW, NOW + 64 * SECOND), Memory({}, lambda: None))
+    return Reading(Window(NOW, NOW + 64 * SECOND), EndpointContext({}, lambda: None))
 
 
 @given(st.integers(1, 20), st.lists(st.integers(1, 9), min_size=1, max_size=8))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness import NOW, Ticking
 from tap_emaillogs.engine.readers import reader_of
-from tap_emaillogs.engine.reading import Memory, Reading
+from tap_emaillogs.engine.reading import EndpointContext, Reading
 from tap_emaillogs.formats.timestamps import SECOND
 from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.http.client import Reply, decode
@@ -309,7 +309,7 @@ def keyed(pages: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ACTIVITY.account.client, "send", send)
-        outcome = reader_of(ACTIVITY).read(Reading(Window(NOW, NOW + SECOND), Memory({}, lambda: None)))
+        outcome = reader_of(ACTIVITY).read(Reading(Window(NOW, NOW + SECOND), EndpointContext({}, lambda: None)))
     assert outcome.status == "complete"
     return [dict(record) for record in outcome.records]
 

@@ -9,18 +9,18 @@ from tap_emaillogs.streams.paginators import Page
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tap_emaillogs.streams.taken import Taken
+    from tap_emaillogs.streams.prepared import PreparedRow
 
 
 class Attempt:
     """The pages of one attempt at a window."""
 
-    def __init__(self, mark: Callable[[Taken], Any] | None = None, *, anchored: bool = False) -> None:
+    def __init__(self, mark: Callable[[PreparedRow], Any] | None = None, *, anchored: bool = False) -> None:
         self._mark = mark
         """What is the same in a row that two pages show, and in exact twins; None: rows have a key of the vendor's."""
         self.anchored = anchored
         """Whether its pages show every row that was there all the time, however others moved meanwhile."""
-        self.rows: list[Taken] = []
+        self.rows: list[PreparedRow] = []
         self.pages = 0
         self.first = self.last = Page(())
         self.moved = ""
@@ -43,7 +43,7 @@ class Attempt:
         """How many rows there are, as the vendor says: at first, or of anchored pages at last."""
         return self.last.total if self.anchored else self.first.total
 
-    def add(self, taken: Sequence[Taken]) -> None:
+    def add(self, taken: Sequence[PreparedRow]) -> None:
         """Add the rows of the page seen last."""
         if self._mark is not None:
             now = [*map(self._mark, taken)]
@@ -52,7 +52,7 @@ class Attempt:
             self._before = now
         self.rows.extend(taken)
 
-    def _compare(self, now: Sequence[Any], taken: Sequence[Taken]) -> None:
+    def _compare(self, now: Sequence[Any], taken: Sequence[PreparedRow]) -> None:
         common = {*self._before}.intersection(now)
         self.seams.append(len(self.rows))
         if not common:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tap_emaillogs.engine.finish import Consumer, Finished, Finisher
 from tap_emaillogs.engine.ledger import EndpointLedger
 from tap_emaillogs.engine.readers import reader_of
-from tap_emaillogs.engine.reading import Memory, Outcome, Reading
+from tap_emaillogs.engine.reading import EndpointContext, Outcome, Reading
 from tap_emaillogs.engine.window_queue import Done, Parts, WindowQueue
 from tap_emaillogs.engine.windows import Need, hull, need, plan
 from tap_emaillogs.http.clock import Stopped
@@ -56,7 +56,7 @@ class Failure:
 
 @dataclass
 class Endpoint:
-    """Everything the engine knows of an endpoint; touched by the writer's thread only, but for `memory`."""
+    """Everything the engine knows of an endpoint; touched by the writer's thread only, but for `context`."""
 
     stream: LogStream
     consumers: list[Consumer]
@@ -70,7 +70,7 @@ class Endpoint:
     def __post_init__(self) -> None:
         self.policy = self.stream.account.policy(self.stream.unit, self.stream.defaults)
         self.reader = reader_of(self.stream)
-        self.memory = Memory(self.state.notes)
+        self.context = EndpointContext(self.state.notes)
         clock = self.stream.account.client.clock
         self.ledger = EndpointLedger(self.id, self.stream.filters(), clock.now)
         self._finisher = Finisher(self.stream, self.consumers, self.privacy, self._check)
@@ -99,7 +99,7 @@ class Endpoint:
         first = any(consumer.bookmark.progress.bookmark is None for consumer in self.consumers)
         needs = [self._need(consumer) for consumer in self.consumers]
         nothing = all(n.forward is None and not n.revisits for n in needs)
-        pinned = [] if nothing else self.reader.pinned(self.memory.notes)
+        pinned = [] if nothing else self.reader.pinned(self.context.notes)
         windows = plan(needs, self.policy, pinned)
         if not self.stream.time_filter:
             windows = hull(windows)
@@ -114,7 +114,7 @@ class Endpoint:
         if reason is not None:
             self.stream.logger.info("%s: %s", self, reason)
             windows = [window for window in windows if window in pinned]  # what lives at the vendor is still taken up
-        self.slots.extend(Reading(window, self.memory) for window in windows)
+        self.slots.extend(Reading(window, self.context) for window in windows)
 
     def _need(self, consumer: Consumer) -> Need:
         bookmark = consumer.bookmark
@@ -208,7 +208,7 @@ class Endpoint:
     def _check(self) -> None:
         if self.stream.account.client.clock.stopped:
             raise Stopped
-        if self.memory.cancelled:
+        if self.context.cancelled:
             raise Abandoned("the endpoint ended before this window was read")
 
     # Submitting and taking windows.
@@ -223,7 +223,7 @@ class Endpoint:
 
     def end(self) -> None:
         """Read no more in this run; workers that are still at it are to stop."""
-        self.ended = self.memory.cancelled = True
+        self.ended = self.context.cancelled = True
         self.slots.clear()
 
     # Writing a window.
@@ -267,7 +267,7 @@ class Endpoint:
 
     def keep_notes(self) -> None:
         """Bring what the workers noted into STATE."""
-        notes, waiting = self.memory.notes.snapshot()
+        notes, waiting = self.context.notes.snapshot()
         self._unwritten.extend(waiting)
         if notes != self.state.notes:
             self.state.notes = notes

@@ -102,7 +102,7 @@ class Engine:
         self._over = False
         self.failures: list[Failure] = []
         for endpoint in endpoints:
-            endpoint.memory.notes.on_change = self._notes_changed(endpoint)
+            endpoint.context.notes.on_change = self._notes_changed(endpoint)
 
     def wake(self) -> None:
         """Make a waiting `steps` look at the clock; callable from anywhere."""
@@ -159,7 +159,7 @@ class Engine:
         finally:
             for endpoint in self._endpoints:
                 endpoint.end()
-                endpoint.memory.notes.close()
+                endpoint.context.notes.close()
             self._pool.close()
             self._over = True
             self._discard()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.engine.reading import Reading
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.paginators import PagePaginatorBase
-    from tap_emaillogs.streams.taken import Taken
+    from tap_emaillogs.streams.prepared import PreparedRow
     from tap_emaillogs.streams.window import Window
 
 ATTEMPTS = 3
@@ -44,7 +44,7 @@ class PagedReader(Reader):
 
     def __init__(self, stream: LogStream) -> None:
         super().__init__(stream)
-        self.mark: Callable[[Taken], Any] = attrgetter("line" if stream.row_per_event else "identity")
+        self.mark: Callable[[PreparedRow], Any] = attrgetter("line" if stream.row_per_event else "identity")
         """Returns what is the same in a row that two pages show, and in exact twins."""
 
     def read(self, reading: Reading) -> Outcome | Split:
@@ -117,7 +117,7 @@ class PagedReader(Reader):
                 raise errors.PageRefused(f"page {paginator.count + 1}: {error}", error.hint) from error
             raise
 
-    def take(self, reading: Reading, window: Window, page: Page) -> Sequence[Taken]:  # noqa: ARG002 - for details
+    def take(self, reading: Reading, window: Window, page: Page) -> Sequence[PreparedRow]:  # noqa: ARG002 - for details
         """Pack those rows of a page that are the window's."""
         return self.stream.take(self.stream.inside(window, page.rows))
 
@@ -147,7 +147,7 @@ class PagedReader(Reader):
             if more and stream.cap is not None and shown >= stream.cap:
                 attempt.last = replace(page, capped=True)
                 break
-            if more and (split := by_rows(stream, reading.window, attempt.rows, reading.memory.learned.density)):
+            if more and (split := by_rows(stream, reading.window, attempt.rows, reading.context.observed.density)):
                 return split
         return attempt
 
@@ -158,7 +158,7 @@ class PagedReader(Reader):
 
         `more` says whether another page follows.
         """
-        return by_first_page(self.stream, reading.window, page, reading.memory.learned.density, more=more)
+        return by_first_page(self.stream, reading.window, page, reading.context.observed.density, more=more)
 
     def _parts(self, reading: Reading, attempt: Attempt) -> Split | None:
         """Split what cannot be paged: by the rows seen, or in halves where pages show their shifts by their keys."""
@@ -187,11 +187,11 @@ class PagedReader(Reader):
             return self.outcome(reading, kept, total)
         return self._miscounted(reading, attempt, rows, total)
 
-    def _distinct(self, attempt: Attempt) -> list[Taken]:
+    def _distinct(self, attempt: Attempt) -> list[PreparedRow]:
         """Return one row for each key of the vendor's, the version shown last; without such a key all rows."""
         return _union([attempt]) if self.stream.row_key else attempt.rows
 
-    def _cut_off(self, reading: Reading, attempt: Attempt, rows: Sequence[Taken]) -> Outcome | Split:
+    def _cut_off(self, reading: Reading, attempt: Attempt, rows: Sequence[PreparedRow]) -> Outcome | Split:
         """Meet pages whose last one says that there is more, and no way to it."""
         if attempt.pages > 1 and (parts := self._parts(reading, attempt)):
             return parts
@@ -208,7 +208,7 @@ class PagedReader(Reader):
         return why
 
     def _miscounted(
-        self, reading: Reading, attempt: Attempt, rows: Sequence[Taken], total: int
+        self, reading: Reading, attempt: Attempt, rows: Sequence[PreparedRow], total: int
     ) -> Outcome | Split | str:
         keyed = bool(self.stream.row_key)
         trouble = f"the vendor counts {total} rows and gives {len(rows)}"
@@ -221,7 +221,7 @@ class PagedReader(Reader):
         paged = attempt.pages > 1 and not keyed
         if paged and (len(rows) > total or seams.leaves_history(self, reading.window)):
             return self._parts(reading, attempt) or trouble
-        if len(rows) < total and not keyed and reading.memory.learned.totals_are_wrong:
+        if len(rows) < total and not keyed and reading.context.observed.totals_are_wrong:
             return self.outcome(reading, rows, total, truncated=f"{trouble}; its totals were wrong before")
         return trouble
 
@@ -245,7 +245,7 @@ class PagedReader(Reader):
     def outcome(
         self,
         reading: Reading,
-        rows: Sequence[Taken],
+        rows: Sequence[PreparedRow],
         total: int | None = None,
         *,
         truncated: str | None = None,
@@ -254,13 +254,13 @@ class PagedReader(Reader):
         if any(map(_is_beside, rows)):
             inside = {row.identity for row in rows if not row.beside}
             rows = [row for row in rows if row.identity in inside]
-        reading.memory.learned.density.learn(reading.window, len(rows))
+        reading.context.observed.density.learn(reading.window, len(rows))
         unkeyed = self.stream.twin_key is not None
         records = Packed.with_twins(rows) if unkeyed else Packed([row.line for row in rows])
         return Outcome(records, "truncated" if truncated else "complete", total, truncated)
 
 
-def _union(attempts: Sequence[Attempt]) -> list[Taken]:
+def _union(attempts: Sequence[Attempt]) -> list[PreparedRow]:
     """Return the rows of several attempts, each identity once, as it was shown last."""
     return list({row.identity: row for attempt in attempts for row in attempt.rows}.values())
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Status = Literal["complete", "truncated", "unavailable", "pending", "failed"]
 
 
-class Learned:
+class Observed:
     """What a run has learned of how an endpoint's vendor answers; shared by the workers of the endpoint."""
 
     def __init__(self) -> None:
@@ -39,11 +39,11 @@ class Learned:
             return self._seams_within_moments, self._seams_with_twins
 
 
-class Memory:
+class EndpointContext:
     """What the readings of an endpoint share: what the run learned, the notes in STATE, and whether they are wanted."""
 
     def __init__(self, notes: Mapping[str, Any], on_change: Callable[[], None] = lambda: None) -> None:
-        self.learned = Learned()
+        self.observed = Observed()
         self.notes = Notes(notes, on_change)
         self.cancelled = False
         """Whether the endpoint has ended: nobody waits for what is still being read."""
@@ -54,7 +54,7 @@ class Reading:
     """One window to be read."""
 
     window: Window
-    memory: Memory
+    context: EndpointContext
     splits: int = 0
     """How many splits led to this window."""
     meter: Meter = field(init=False)
@@ -64,14 +64,14 @@ class Reading:
     """What the parts of such a window may lack, all together; shared by them."""
 
     def __post_init__(self) -> None:
-        self.meter = Meter(lambda: self.memory.cancelled)
+        self.meter = Meter(lambda: self.context.cancelled)
 
     def lacks(self, rows: int) -> bool:
         """Note how many rows this part lacks; tell whether the parts lack no more than their whole did."""
         self.short = rows
         if self.allowance is None:
             return True
-        learned = self.memory.learned
+        learned = self.context.observed
         with learned.lock:
             self.allowance[0] -= rows
             learned.totals_are_wrong = learned.totals_are_wrong or self.allowance[0] < 0
@@ -80,7 +80,7 @@ class Reading:
     def parts(self, windows: Iterable[Window]) -> list[Reading]:
         """Return the readings that replace this one; the first inherits the requests spent so far."""
         allowance = None if self.short is None else [self.short]
-        readings = [Reading(window, self.memory, self.splits + 1, allowance=allowance) for window in windows]
+        readings = [Reading(window, self.context, self.splits + 1, allowance=allowance) for window in windows]
         readings[0].meter = self.meter
         return readings
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.engine.attempt import Attempt
     from tap_emaillogs.streams.base import LogStream
-    from tap_emaillogs.streams.taken import Taken
+    from tap_emaillogs.streams.prepared import PreparedRow
     from tap_emaillogs.streams.window import Policy
 
 _PART_OF_A_PAGE = 0.9
@@ -44,7 +44,7 @@ class PageSource(Protocol):
     def now(self) -> datetime:
         """Return the time by the run's clock."""
 
-    def mark(self, row: Taken) -> Any:
+    def mark(self, row: PreparedRow) -> Any:
         """Return what is the same in a row that two pages show, and in exact twins."""
 
     def read_pages(self, reading: Reading) -> Attempt | Split:
@@ -96,7 +96,7 @@ def _proven(reader: PageSource, reading: Reading, attempt: Attempt) -> bool:
     counted = len(attempt.rows) == attempt.first.total and last < first
     seams = [reader.stream.times_of(attempt.rows[place - 1 : place + 1]) for place in attempt.seams]
     within = sum(len({*times}) == 1 for times in seams)
-    all_within, all_with_twins = reading.memory.learned.note_seams(within, attempt.seams_with_twins)
+    all_within, all_with_twins = reading.context.observed.note_seams(within, attempt.seams_with_twins)
     return counted and _FEW * all_with_twins <= all_within and not leaves_history(reader, reading.window)
 
 
@@ -125,7 +125,7 @@ def _are_twins(reader: PageSource, reading: Reading, attempt: Attempt, twice: se
         return False
     held = Counter(map(reader.mark, attempt.rows))
     for moment in moments:
-        at = Reading(Window(moment, moment + reader.stream.unit), reading.memory)
+        at = Reading(Window(moment, moment + reader.stream.unit), reading.context)
         at.meter = reading.meter
         try:
             found = reader.read_pages(at)
@@ -140,5 +140,5 @@ def _are_twins(reader: PageSource, reading: Reading, attempt: Attempt, twice: se
     return True
 
 
-def _moments(reader: PageSource, rows: Sequence[Taken]) -> set[datetime]:
+def _moments(reader: PageSource, rows: Sequence[PreparedRow]) -> set[datetime]:
     return {floor(moment, reader.stream.unit) for moment in reader.stream.times_of(rows)}

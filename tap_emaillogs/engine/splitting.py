@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.engine.density import Density
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.paginators import Page
-    from tap_emaillogs.streams.taken import Taken
+    from tap_emaillogs.streams.prepared import PreparedRow
     from tap_emaillogs.streams.window import Window
 
 _FULLNESS = 0.8
@@ -52,7 +52,7 @@ def limit_of(stream: LogStream, page: Page, *, more: bool) -> int | None:
     return seen if is_cut else None
 
 
-def by_rows(stream: LogStream, window: Window, rows: Sequence[Taken], density: Density) -> Split | None:
+def by_rows(stream: LogStream, window: Window, rows: Sequence[PreparedRow], density: Density) -> Split | None:
     """Split a window of which so many rows were read already, and more follow, where the first page did not tell."""
     if len(rows) <= 2 * stream.rows_per_window or window.length <= stream.unit:
         return None

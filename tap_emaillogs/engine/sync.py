@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.engine.engine import Engine
 from tap_emaillogs.engine.ledger import SyncWindows
-from tap_emaillogs.engine.run import Run, records_of
+from tap_emaillogs.engine.window_writer import WindowWriter, records_of
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.privacy.plan import Privacy
 from tap_emaillogs.streams.events import EmailEvents
@@ -58,7 +58,7 @@ class Sync:
         self._selected, self._config, self._state = selected, config, state
         self._engine = Engine(endpoints, clock)
         self._engine.failures += failures
-        self._run = Run(
+        self._run = WindowWriter(
             endpoints=endpoints,
             engine=self._engine,
             outputs=outputs,

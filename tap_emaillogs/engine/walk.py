@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tap_emaillogs.engine.reading import Reading
+    from tap_emaillogs.streams.prepared import PreparedRow
     from tap_emaillogs.streams.records import Record
-    from tap_emaillogs.streams.taken import Taken
     from tap_emaillogs.streams.window import Window
 
 _IN_MEMORY = 8 << 20
@@ -105,7 +105,7 @@ class Rows:
         self._seen: Counts = self._open.enter_context(Counts())
         self._ranks: Ranks = self._open.enter_context(Ranks())
 
-    def add(self, rows: Sequence[Taken]) -> None:
+    def add(self, rows: Sequence[PreparedRow]) -> None:
         """Add rows."""
         for row in rows:
             if self._key is not None:

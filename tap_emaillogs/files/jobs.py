@@ -83,7 +83,7 @@ class JobReader(Reader):
         Raises:
             ReadError: The job failed, or its file stayed broken.
         """
-        notes = JobNotes(reading.memory.notes)
+        notes = JobNotes(reading.context.notes)
         refused: set[str] = set()
         while True:
             job, origin = self._job(reading, notes, refused)

@@ -15,10 +15,10 @@ from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.values import NO_KEY
 from tap_emaillogs.http.answers import decode
 from tap_emaillogs.streams.codec import Codec
+from tap_emaillogs.streams.prepared import PreparedRow
 from tap_emaillogs.streams.records import Normaliser, canonical, encode, pack
 from tap_emaillogs.streams.schemas import SCHEMAS
 from tap_emaillogs.streams.shapes import Row
-from tap_emaillogs.streams.taken import Taken
 from tap_emaillogs.streams.twins import identity_of
 
 if TYPE_CHECKING:
@@ -207,11 +207,11 @@ class LogStream(RESTStream[Any]):
     def _named(self, row: Any) -> Any:
         return row if isinstance(row, Row) else self.prepare(row)
 
-    def times_of(self, taken: Iterable[Taken]) -> list[datetime]:
+    def times_of(self, taken: Iterable[PreparedRow]) -> list[datetime]:
         """Return the times of rows already packed, in their order."""
         return _times([msgspec.json.decode(row.line) for row in taken], self.time_columns)
 
-    def take(self, rows: Sequence[Any]) -> Sequence[Taken]:
+    def take(self, rows: Sequence[Any]) -> Sequence[PreparedRow]:
         """Make records of a page's rows, packed until the window is whole; each beside what identifies it.
 
         That is the vendor's key, or, where there is none, a digest of the row's identity.
@@ -220,15 +220,15 @@ class LogStream(RESTStream[Any]):
             return self.codec.take(rows, self.account.label, self.take_row)
         return list(map(self.take_row, rows))
 
-    def take_row(self, row: Mapping[str, Any]) -> Taken:
+    def take_row(self, row: Mapping[str, Any]) -> PreparedRow:
         """Make the record of one row."""
         record = self.record(row)
         if self.twin_key is not None:
             identity = identity_of(canonical(record, self.identity))
-            return Taken(identity, pack(record, self.twin_key, identity))
+            return PreparedRow(identity, pack(record, self.twin_key, identity))
         key = tuple(record[name] for name in self.row_key)  # the row may have other names for its parts
         line = encode(record)
-        return Taken(line if NO_KEY in key else key, line)
+        return PreparedRow(line if NO_KEY in key else key, line)
 
     def inside(self, window: Window, rows: Sequence[Any]) -> Sequence[Any]:
         """Leave out rows beyond the window's edges: those that were asked for, or that no filter keeps out."""

@@ -22,9 +22,9 @@ from msgspec import Raw
 from tap_emaillogs.formats.values import NO_KEY
 from tap_emaillogs.http.answers import decode as decode_any
 from tap_emaillogs.streams.converters import extra_texts
+from tap_emaillogs.streams.prepared import PreparedRow
 from tap_emaillogs.streams.records import EXTRA, pruned, twin_key
 from tap_emaillogs.streams.shapes import Fields, Row, Shape, answer_of
-from tap_emaillogs.streams.taken import Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -144,7 +144,7 @@ class Codec:
 
     # Encoding.
 
-    def take(self, rows: Sequence[Any], account: str, take_dict: Callable[[Any], Taken]) -> list[Taken]:
+    def take(self, rows: Sequence[Any], account: str, take_dict: Callable[[Any], PreparedRow]) -> list[PreparedRow]:
         """Make the lines of a page's rows; `take_dict` makes those of the rows that came as dicts."""
         kinds = set(map(type, rows))
         if len(kinds) == 1 and kinds <= self._shapes.keys():
@@ -153,7 +153,7 @@ class Codec:
         made = iter(self._take(structs, account) if structs else ())
         return [next(made) if isinstance(row, Row) else take_dict(row) for row in rows]
 
-    def _take(self, rows: Sequence[Any], account: str) -> list[Taken]:
+    def _take(self, rows: Sequence[Any], account: str) -> list[PreparedRow]:
         shape = self._shapes[type(rows[0])]
         line = shape.line
         rows = [row.__copy__() for row in rows]  # the next page may be compared with this one
@@ -179,7 +179,7 @@ class Codec:
         if not self._key:
             identities = [line if NO_KEY in key else key for key, line in zip(keys, lines, strict=True)]
         taken = zip(identities, lines, repeat(b""), repeat(False))
-        return list(map(tuple.__new__, repeat(Taken), taken))  # as Taken(...), in half the time
+        return list(map(tuple.__new__, repeat(PreparedRow), taken))  # as PreparedRow(...), in half the time
 
     def _identities(self, rows: Sequence[Any]) -> list[bytes]:
         special, shown = list(map(self._special, rows)), rows

@@ -14,7 +14,7 @@ from tap_emaillogs.formats.values import json_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tap_emaillogs.streams.taken import Taken
+    from tap_emaillogs.streams.prepared import PreparedRow
 
 Record = dict[str, Any]
 _Convert = Any  # Callable[[Any, str, dict[str, Any]], Any]
@@ -247,7 +247,7 @@ class Packed:
         self.lines = lines
 
     @classmethod
-    def with_twins(cls, rows: Sequence[Taken]) -> Packed:
+    def with_twins(cls, rows: Sequence[PreparedRow]) -> Packed:
         """Number the rows of the same identity, whose lines `pack` made, and so give each a key of its own.
 
         Twins that differ outside their identity are numbered by `order`, then by what differs, never by the answer.

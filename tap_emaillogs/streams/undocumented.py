@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.names import snake_case
 from tap_emaillogs.streams.base import LogStream
+from tap_emaillogs.streams.prepared import PreparedRow
 from tap_emaillogs.streams.records import canonical, pack, twin_key
 from tap_emaillogs.streams.schemas import SCHEMAS, ExtensibleSchema
-from tap_emaillogs.streams.taken import Taken
 from tap_emaillogs.streams.twins import Ranks, identity_of
 
 if TYPE_CHECKING:
@@ -94,13 +94,13 @@ class UndocumentedStream(LogStream):
         text = self.event_at(row)
         return None if text is None else timestamps.parse(text)
 
-    def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Taken]:
+    def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[PreparedRow]:
         """Pack a page's rows under the digests of their identities."""
         assert self.twin_key is not None
         taken = []
         for row in rows:
             identity, order = self._ranked(row)
-            taken.append(Taken(identity, pack(self.record(row), self.twin_key, identity), order))
+            taken.append(PreparedRow(identity, pack(self.record(row), self.twin_key, identity), order))
         return taken
 
     def each_record(self, rows: Callable[[], Iterable[Mapping[str, Any]]]) -> Iterator[Record]:

@@ -139,7 +139,7 @@ class ProofReader(PagedReader):
             page = replace(page, capped=True, limit=self.stream.settings.page_size)
         if window.length > self.stream.unit and (page.capped or page.token):
             times = self.stream.times(page.rows)
-            total = estimate(window, times, reading.memory.learned.density)
+            total = estimate(window, times, reading.context.observed.density)
             kept = self._keep_proven(reading, page.rows) if page.capped else None
             if total > 2 * self.stream.rows_per_window and (kept or page.token):
                 known = kept.outcomes if kept else {}
@@ -189,7 +189,7 @@ class ProofReader(PagedReader):
         if not self.cut_is_proven:
             return None
         inside = [row for row in rows if self._lies_in(kept, row)]
-        outcome = self.outcome(Reading(kept, reading.memory), self.stream.take(inside))
+        outcome = self.outcome(Reading(kept, reading.context), self.stream.take(inside))
         return Split(sorted([kept, *subtract(window, [kept])]), {kept: outcome})
 
     def _prove(self, reading: Reading, kept: Window, rows: Sequence[Any]) -> bool:

@@ -15,8 +15,8 @@ from tap_emaillogs.files.archives import BrokenFile
 from tap_emaillogs.files.tables import Table, open_table
 from tap_emaillogs.providers.messangi.mapping import COLUMNS, WHOSE
 from tap_emaillogs.providers.messangi.moments import MESSAGE_DATES, STATUS_DATES, dates_of, plain
+from tap_emaillogs.providers.messangi.query import MARGIN
 from tap_emaillogs.providers.messangi.settings import zone_of
-from tap_emaillogs.providers.messangi.windows import MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

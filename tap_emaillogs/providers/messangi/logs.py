@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.http.errors import PagingLoop
-from tap_emaillogs.providers.messangi import answers, windows
+from tap_emaillogs.providers.messangi import answers
 from tap_emaillogs.providers.messangi.moments import belongs, dates_of
+from tap_emaillogs.providers.messangi.query import query_of
 from tap_emaillogs.providers.messangi.streams import MessageRows
 from tap_emaillogs.streams.paginators import Page, PagePaginator, Unpaged
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest, PageContext
 
     from tap_emaillogs.http.errors import VendorError
-    from tap_emaillogs.streams.taken import Taken
+    from tap_emaillogs.streams.prepared import PreparedRow
     from tap_emaillogs.streams.window import Window
 
 _SMALLEST_CAP = 10
@@ -125,7 +126,7 @@ class MessageLogs(MessageRows):
         request = super().get_http_request(page=page)
         settings = self.settings
         request.params = {
-            **windows.query(settings, (page.stream_context or {})["window"]),
+            **query_of(settings, (page.stream_context or {})["window"]),
             settings.page_param: page.next_page_token,
             settings.size_param: settings.page_size,
         }
@@ -150,7 +151,7 @@ class MessageLogs(MessageRows):
         """Mark the rows of the margins, which neighbours surely show."""
         return [row if belongs(dates_of(row), window) else _MarginRow(row) for row in rows]
 
-    def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Taken]:
+    def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[PreparedRow]:
         """Pack a page's rows; those of the margins stay marked.
 
         The rows of a mail are numbered together, so no window may show a part of them.

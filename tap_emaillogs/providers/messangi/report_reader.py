@@ -17,11 +17,12 @@ from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.http.answers import decode_any
 from tap_emaillogs.http.errors import ReadError, TooMuch, VendorError
-from tap_emaillogs.providers.messangi import candidates, windows
+from tap_emaillogs.providers.messangi import candidates
 from tap_emaillogs.providers.messangi.collect import Collector
 from tap_emaillogs.providers.messangi.folder import Folder
 from tap_emaillogs.providers.messangi.mailbox import ImapMailbox
 from tap_emaillogs.providers.messangi.pending import CONFIRMATION, LIFE, Pending, Requests
+from tap_emaillogs.providers.messangi.query import query_of
 from tap_emaillogs.providers.messangi.settings import zone_of, zone_text
 from tap_emaillogs.streams.records import digest
 
@@ -100,7 +101,7 @@ class ReportReader(Reader):
         """Ask for the window's report unless that was done before, and wait for it."""
         if self.is_too_long(reading.window):
             return Split(self.halves(reading.window))
-        requests = Requests(reading.memory.notes)
+        requests = Requests(reading.context.notes)
         self._register(requests)
         request = requests.of(reading.window)
         if request is not None and not request.made and self.now() - request.asked >= CONFIRMATION:
@@ -128,7 +129,7 @@ class ReportReader(Reader):
         body = {name: values[part] for part, name in self._report.body_keys.used().items()}
         method = self._report.method
         url = f"{account.base_url}/{self.stream.settings.export_path.lstrip('/')}"
-        query = windows.query(self.stream.settings, reading.window)
+        query = query_of(self.stream.settings, reading.window)
         try:
             account.client.send(
                 HTTPRequest(url, method, params=query, data=body), reading.meter, as_json=True, decode=decode_any

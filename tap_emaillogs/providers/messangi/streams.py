@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.values import json_text
-from tap_emaillogs.providers.messangi import mapping, windows
+from tap_emaillogs.providers.messangi import mapping
 from tap_emaillogs.providers.messangi.moments import dates_of
+from tap_emaillogs.providers.messangi.query import MARGIN, filters_of
 from tap_emaillogs.providers.messangi.rows import OWN_DATES, REFERENCES, MailKey, dates_in, mail_key
 from tap_emaillogs.providers.messangi.settings import LONGEST
 from tap_emaillogs.streams.undocumented import UndocumentedStream
@@ -33,7 +34,7 @@ class MessageRows(UndocumentedStream):
     time_columns = ("event_at",)
     unit = timestamps.SECOND
     finest = timestamps.MILLISECOND
-    longest = LONGEST - windows.MARGIN
+    longest = LONGEST - MARGIN
     references: ClassVar[tuple[str, ...]] = REFERENCES
     own_dates: ClassVar[tuple[str, ...]] = OWN_DATES
     zone: tzinfo = UTC
@@ -46,7 +47,7 @@ class MessageRows(UndocumentedStream):
 
     def filters(self) -> dict[str, Any] | None:
         """Return the filters in force: the channel, and what `extra_params` adds."""
-        return windows.filters(self.settings) or None
+        return filters_of(self.settings) or None
 
     def identity_of_row(self, row: Mapping[str, Any]) -> MailKey | None:
         """Return the mail that the row tells of; None: it does not say."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.http.client import Meter
     from tap_emaillogs.providers.zeptomail.emails import Emails
     from tap_emaillogs.streams.paginators import Page
-    from tap_emaillogs.streams.taken import Taken
+    from tap_emaillogs.streams.prepared import PreparedRow
     from tap_emaillogs.streams.window import Window
 
 _STATUS_OF = {"softbounce": "Soft bounce", "hardbounce": "Hard bounce", "mailfailure": "Process failed"}
@@ -35,7 +35,7 @@ class EmailsReader(PagedReader):
 
     stream: Emails
 
-    def take(self, reading: Reading, window: Window, page: Page) -> Sequence[Taken]:
+    def take(self, reading: Reading, window: Window, page: Page) -> Sequence[PreparedRow]:
         """Pack the rows of a page, details included."""
         rows = page.rows
         if self.stream.settings.details:

@@ -14,16 +14,16 @@ MARGIN = timestamps.MILLISECOND
 """Whether the range's ends belong to it is unknown, so its start is asked for a little earlier."""
 
 
-def query(settings: MessangiSettings, window: Window) -> dict[str, Any]:
+def query_of(settings: MessangiSettings, window: Window) -> dict[str, Any]:
     """Return the query that both endpoints share: the range, and the filters in force."""
     return {
         "from": timestamps.millis(window.start - MARGIN),
         "to": timestamps.millis(window.end),
-        **filters(settings),
+        **filters_of(settings),
     }
 
 
-def filters(settings: MessangiSettings) -> dict[str, Any]:
+def filters_of(settings: MessangiSettings) -> dict[str, Any]:
     """Return the filters in force; an empty channel is not sent."""
     channel = {"channel": settings.channel} if settings.channel else {}
     return {**channel, **settings.extra_params}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 
-class Taken(NamedTuple):
+class PreparedRow(NamedTuple):
     """A row of a page, packed until its window is whole."""
 
     identity: Any

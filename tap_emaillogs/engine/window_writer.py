@@ -32,7 +32,7 @@ _logger = logging.getLogger("tap-emaillogs")
 _decode = msgspec.json.Decoder().decode
 
 
-class Run:
+class WindowWriter:
     """Writes what the engine delivers."""
 
     def __init__(  # noqa: PLR0913 - its collaborators, all named
