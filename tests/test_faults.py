@@ -261,10 +261,13 @@ def test_trouble_that_lasts_fails_clearly_and_the_next_run_has_all(
     stream = facts(kind).stream
     assert not found.records[stream]
     assert not found.records["email_events"]
-    (row,) = found.windows(stream)
-    assert row["status"] == "failed"
-    assert row["requests"] == tries
-    assert row["gap_reason"]
+    if fault == "403":  # a first run that may read nothing tells nothing but its sentence
+        assert {message["type"] for message in found.messages} == {"SCHEMA"}
+    else:
+        (row,) = found.windows(stream)
+        assert row["status"] == "failed"
+        assert row["requests"] == tries
+        assert row["gap_reason"]
     assert not bookmarks(found.state).get(stream), "nothing was read, so no bookmark"
     box.clear_faults()
     again = run(settings(box, kind), state=found.state, box=box)
@@ -390,12 +393,13 @@ def test_a_vendors_words_are_quoted_without_secrets(boxes: dict[str, Sandbox], k
     key = box.config([vendor])[vendor]["api_key"]
     words = f"no access for {key} of someone@example.com"
     body = facts(kind).said(words)
+    first = run(settings(box, kind))
     for status in (403, 500):
         box.clear_faults()
         box.fault(vendor=vendor, kind="status", status=status, body=body, times=-1)
-        found = run(settings(box, kind))
+        found = run(settings(box, kind), state=first.state)
         assert "no access for [" in failure(found, kind)
-        (row,) = found.ledger
+        (row,) = [row for row in found.ledger if row["status"] == "failed"]
         assert key not in row["gap_reason"]
         assert "@" not in row["gap_reason"]
 

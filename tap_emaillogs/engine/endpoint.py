@@ -65,6 +65,8 @@ class Endpoint:
     privacy: Privacy
     slots: WindowQueue = field(default_factory=WindowQueue)
     ended: bool = False
+    denied: bool = False
+    """Whether it ended since the vendor does not accept the key, or does not let it read this."""
     warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ from tap_emaillogs.engine.pool import Pool
 from tap_emaillogs.engine.reading import Outcome
 from tap_emaillogs.engine.window_queue import Done
 from tap_emaillogs.http.clock import Stopped
-from tap_emaillogs.http.errors import ReadError
+from tap_emaillogs.http.errors import NotAuthorized, NotPermitted, ReadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -229,6 +229,8 @@ class Engine:
     def _fail(self, endpoint: Endpoint, slot: Slot, error: Exception) -> None:
         names = (consumer.stream.name for consumer in endpoint.consumers)
         failure = Failure.of(f"{endpoint}, {slot.reading}", error, endpoint.stream.account, names)
+        refused = isinstance(error, (NotAuthorized, NotPermitted))
+        endpoint.denied = refused and not endpoint.context.observed.answered
         endpoint.note(slot.reading, Outcome(status="failed", reason=failure.said))
         self.failures.append(failure)
 

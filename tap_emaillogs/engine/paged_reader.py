@@ -94,6 +94,7 @@ class PagedReader(Reader):
         request = self.stream.get_http_request(page=page)
         stream, send = self.stream, self.account.client.send
         reply = send(request, reading.meter, as_json=stream.payload_as_json, decode=stream.decode)
+        reading.context.observed.answered = True
         return stream.parse_page(reply.data, page)
 
     def context(self, window: Window) -> dict[str, Any]:

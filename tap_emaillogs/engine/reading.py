@@ -28,6 +28,8 @@ class Observed:
         self.density = Density()
         self.totals_are_wrong = False
         """Whether parts of a window were seen to lack more rows than the whole did."""
+        self.answered = False
+        """Whether the vendor showed a page: it accepts the key."""
         self._seams_within_moments = self._seams_with_twins = 0
         self.lock = threading.Lock()
 

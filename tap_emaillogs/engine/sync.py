@@ -51,6 +51,7 @@ class Sync:
         clock: Clock,
     ) -> None:
         now, privacy = clock.now(), Privacy.of(config)
+        self._first_run = not any(state.get("bookmarks", {}).values())
         outputs = {stream.name: output_of(stream, now) for stream in selected}
         endpoints, failures = sources.endpoints(outputs, privacy, now)
         if not (endpoints or failures):
@@ -67,6 +68,7 @@ class Sync:
             privacy=privacy,
             clock=clock,
             ledger=SyncWindows.name,
+            first_run=self._first_run,
         )
 
     def wake(self) -> None:
@@ -75,7 +77,7 @@ class Sync:
 
     def execute(self) -> int | None:
         """Read and write everything; return the exit status, or None where the run was stopped."""
-        if self._state:
+        if self._state and not self._first_run:
             self._run.write_state()
         try:
             self._run.execute()

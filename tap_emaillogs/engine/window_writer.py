@@ -46,9 +46,12 @@ class WindowWriter:
         privacy: Privacy,
         clock: Clock,
         ledger: str,
+        first_run: bool = False,
     ) -> None:
+        self._held: list[Endpoint] | None = [] if first_run and not engine.failures else None
+        """Endpoints of a first run with rows for the ledger, while nothing happened but that vendors refused the key."""
         self._endpoints, self._engine, self._clock = endpoints, engine, clock
-        self._writer, self._privacy = writer, privacy
+        self._writer, self._privacy, self._state = writer, privacy, state
         self._checkpoints = Checkpoints(writer, state, self._write_ledger)
         self._rows: list[Record] = []
         self._outputs, self._ledger = outputs, ledger
@@ -83,6 +86,10 @@ class WindowWriter:
             finally:
                 for endpoint in self._endpoints:  # what workers noted last
                     endpoint.keep_notes()
+            if self._held is not None and not all(endpoint.denied for endpoint in self._endpoints):
+                self._release()
+                if self._state:
+                    self._checkpoints.write()
 
     def _log_durations(self, timers: Mapping[str, Timer]) -> None:
         failed = {name: failure.error for failure in self._engine.failures for name in failure.streams}
@@ -92,6 +99,7 @@ class WindowWriter:
 
     def write_state(self) -> None:
         """Write STATE as it stands: whatever else was written, a run that ends early ends with it."""
+        self._release()
         self._checkpoints.write(again=True)
 
     def _write(self, step: WindowRead) -> None:
@@ -128,9 +136,26 @@ class WindowWriter:
     def _finish(self, endpoint: Endpoint, step: WindowRead | None = None) -> None:
         """Have ledger rows and STATE written where that is due."""
         endpoint.keep_notes()
+        if self._held is not None:
+            if step is None and (endpoint.denied or not endpoint.ended):
+                self._held.append(endpoint)
+                if endpoint.is_waited_for:
+                    self._checkpoints.note(endpoint)
+                return
+            self._release()
         self._rows.extend(endpoint.ledger.take())
         then = step.done.outcome.on_written if step else None
         self._checkpoints.note(endpoint, then and (lambda: self._engine.clean_up(then)))
+
+    def _release(self) -> None:
+        """Hold nothing back any more: something was read, or failed in another way.
+
+        A first run in which no vendor accepts its key is a mistake in the configuration. It writes no row of the
+        ledger, which a reader such as `meltano config test` takes for data, and no STATE: as if it had never been.
+        """
+        held, self._held = self._held or [], None
+        for endpoint in held:
+            self._finish(endpoint)
 
     def _write_ledger(self) -> None:
         # Filters may name a recipient.

@@ -11,6 +11,7 @@ from tap_emaillogs.http.answers import Reply, decode
 from tap_emaillogs.http.errors import (
     Action,
     NotAuthorized,
+    NotPermitted,
     Rule,
     TooMuch,
     VendorError,
@@ -231,7 +232,7 @@ class ApiClient:
         rule = rule_for_error(status, text, exchange.errors)
         if rule.action is Action.RETRY:
             return TryAgain(said, rule, retry_after(response.headers, self.clock.now()), status)
-        kind = _ERRORS.get(rule.action, VendorError)
+        kind = _ERRORS.get(rule.action, NotPermitted if rule.denies else VendorError)
         return kind(said, rule.hint, status=status, text=text)
 
 

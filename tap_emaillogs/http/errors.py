@@ -3,6 +3,7 @@
 ReadError                 a window could not be read
 ├── VendorError           the vendor said no (status, its own words)
 │   ├── NotAuthorized     … to this key or token
+│   ├── NotPermitted      … since this key or token lacks a permission or scope
 │   ├── TooMuch           … to so long a range, or so many rows: parts of the window may do
 │   └── PageRefused       … to a follow-up page: the window may be read anew
 ├── Unreachable           no usable answer after all tries
@@ -48,6 +49,10 @@ class VendorError(ReadError):
 
 class NotAuthorized(VendorError):
     """The vendor does not accept the key or token, or gives no token."""
+
+
+class NotPermitted(VendorError):
+    """The vendor knows the key or token, and does not let it do this: a permission or scope is missing."""
 
 
 class TooMuch(VendorError):
@@ -97,6 +102,8 @@ class Rule:
     hint: str | None = None
     wait: float = 1.0
     """Seconds before the first retry; each further one waits twice as long."""
+    denies: bool = False
+    """Whether a failure is for want of a permission or scope, which another token of the same kind would lack too."""
 
 
 _OTHER_CLIENT_ERROR = Rule(Action.FAIL, "the request was refused as it stands: check this account's settings")
@@ -106,7 +113,7 @@ RULES: dict[int, Rule] = {
     400: Rule(Action.FAIL, "check this account's settings, and that its key may read this endpoint"),
     401: Rule(Action.RENEW, "check the key or token of this account: the vendor does not accept it"),
     402: Rule(Action.FAIL, "the vendor asks for payment or another plan"),
-    403: Rule(Action.FAIL, "give this account's key the permission to read this endpoint"),
+    403: Rule(Action.FAIL, "give this account's key the permission to read this endpoint", denies=True),
     404: Rule(Action.FAIL, "check base_url and, where it is set, the path"),
     408: Rule(Action.RETRY, "the vendor was too slow: a smaller window_hours or page_size may help"),
     425: Rule(Action.RETRY),
@@ -165,7 +172,7 @@ def rule_for_error(status: int, text: str, own: Iterable[ErrorRule]) -> Rule:
     common = rule_for_status(status)
     found: Rule | None = next((rule for rule in own if rule.applies(status, text)), None)
     if found is not None:
-        return Rule(found.action, found.hint or common.hint, found.wait)
+        return Rule(found.action, found.hint or common.hint, found.wait, found.denies)
     return Rule(Action.FAIL) if common.action is Action.ACCEPT else common
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from imap_tools import AND, BaseMailBox, MailBox, MailBoxStartTls, MailBoxUnencrypted
 from imap_tools.errors import ImapToolsError, MailboxFolderSelectError
 
-from tap_emaillogs.http.errors import ReadError, Unreachable
+from tap_emaillogs.http.errors import NotAuthorized, ReadError, Unreachable
 from tap_emaillogs.providers.messangi import mails
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class ImapMailbox:
         except (imaplib.IMAP4.abort, OSError) as error:
             raise Unreachable(f"the mail server broke the connection off ({_cause(error)})", _UNREACHABLE) from error
         except _FAULTS as error:
-            raise ReadError("the mailbox refuses the login", _REFUSED) from error
+            raise NotAuthorized("the mailbox refuses the login", _REFUSED) from error
         with _plainly():
             try:
                 box.folder.set(self._settings.folder or "INBOX", readonly=True)

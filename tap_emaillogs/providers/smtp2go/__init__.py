@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 
+from tap_emaillogs.http.errors import Action, ErrorRule
 from tap_emaillogs.providers.smtp2go.activity import Activity, error_message
 from tap_emaillogs.providers.smtp2go.mapping import EVENTS, events
 from tap_emaillogs.providers.smtp2go.settings import REGIONS, Smtp2goSettings
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tap_emaillogs.streams.records import Record
+
+
+_NO_PERMISSION = (
+    "give the API key the permission /activity/search (SMTP2GO: Sending, API Keys), or use a key that has it"
+)
 
 
 class Smtp2go(Provider):
@@ -49,6 +55,7 @@ class Smtp2go(Provider):
     streams = (Activity,)
     event_sources = ("smtp2go_activity",)
     mappings = (EVENTS,)
+    errors = (ErrorRule(Action.FAIL, _NO_PERMISSION, denies=True, pattern="PERMISSION_DENIED"),)
 
     def error_message(self, data: Any) -> str | None:
         """Read the vendor's error, with the `request_id` that its support asks for."""

@@ -35,8 +35,8 @@ class ZeptoMail(Provider):
     auth_schemes = (oauth.SCHEME,)
     errors = (
         # Another token of the same refresh token would miss the scope, too.
-        ErrorRule(Action.FAIL, _NO_SCOPE, pattern="scope"),
-        ErrorRule(Action.FAIL, _NO_SCOPE, statuses={403}),
+        ErrorRule(Action.FAIL, _NO_SCOPE, denies=True, pattern="scope"),
+        ErrorRule(Action.FAIL, _NO_SCOPE, denies=True, statuses={403}),
     )
 
     def error_message(self, data: Any) -> str | None:
