@@ -226,7 +226,13 @@ def report() -> int:
         requests(truth, notes)
     print(f"The DuckDB file: {os.environ['DEMO_DUCKDB']}. A query to try:\n")
     print(f"{TRY};\n")
-    print("NOT AS IT SHOULD BE: see above" if wrong else "Every row is there, once.")
+    if wrong:
+        print(
+            f"NOT AS IT SHOULD BE: {wrong} numbers above differ from the truth. What to do: look for the first ERROR or "
+            "WARNING in output/demo-run-1.log and output/demo-run-2.log; report it with these two files and the commit"
+        )
+    else:
+        print("Every row is there, once.")
     return 1 if wrong else 0
 
 

@@ -22,6 +22,10 @@ CLOSED_OUTPUT = 128 + 13
 """Exit status when nobody reads stdout any more, as if by SIGPIPE."""
 
 
+SCHEMA = "schema"
+"""The value of `--test` that only prints SCHEMA messages."""
+
+
 class InputError(Exception):
     """Something given on the command line cannot be used; `str()` is the sentence for the user."""
 
@@ -60,6 +64,43 @@ class Command(SingerCommand):
                 self.logger.error("%s", sentence)  # noqa: TRY400 - a traceback helps nobody here
             self.logger.debug("where it came from", exc_info=error)
             sys.exit(1)
+
+
+def with_own_options(options: list[click.Parameter]) -> list[click.Parameter]:
+    """Return the SDK's options, `--test` and `--format` as this tap has them, and `--plan`."""
+    own: list[click.Parameter] = [
+        click.Option(
+            ["--test"],
+            is_flag=False,
+            flag_value="all",
+            type=click.Choice(["all", "records", SCHEMA]),
+            help="Check keys, permissions and clock: one cheap question per account and stream, a table on stderr, "
+            "status 1 if anything is wrong; no record is written. --test=schema prints SCHEMA messages only.",
+        ),
+        click.Option(
+            ["--plan"],
+            is_flag=True,
+            help="Tell what a sync would read and how many requests and minutes that takes; no vendor is asked.",
+        ),
+        click.Option(
+            ["--format", "--test-format", "--plan-format", "about_format"],
+            type=click.Choice(["json", "markdown"], case_sensitive=False),
+            help="Output of --about (json, markdown), --test and --plan (json, on stdout).",
+        ),
+    ]
+    names = {option.name for option in own}
+    return [*(option for option in options if option.name not in names), *own]
+
+
+def wants_json(output_format: str | None) -> bool:
+    """Tell whether a report is to be JSON.
+
+    Raises:
+        InputError: It is to be something that only `--about` can be.
+    """
+    if output_format == "markdown":
+        raise InputError("--format=markdown is for --about; --test and --plan have a table, or --format=json")
+    return output_format == "json"
 
 
 def _sentences(error: Exception) -> list[str] | None:

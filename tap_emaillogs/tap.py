@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import sys
 from functools import cached_property
@@ -12,7 +13,7 @@ from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 
 from tap_emaillogs import cli
-from tap_emaillogs.config import accounts, checks
+from tap_emaillogs.config import accounts, checks, variables
 from tap_emaillogs.config import load as configuration
 from tap_emaillogs.config.schema import config_schema
 from tap_emaillogs.engine.ledger import SyncWindows
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.records import Record
 
 
+_PREFIX = "TAP_EMAILLOGS_"
+
 # What only a sync needs is imported by what a sync calls: `--version`, `--about` and `--discover` answer at once.
 
 
@@ -51,9 +54,14 @@ class TapEmailLogs(Tap):
 
     def __init__(self, *, config: dict[str, Any] | None = None, parse_env_config: bool = False, **kwargs: Any) -> None:
         given = configuration.nested(config or {})
+        self._misspelt: list[str] = []
+        self.mistakes: list[str] = []
+        """What is wrong with the configuration, a sentence each; that no provider is there is not among them."""
         if parse_env_config:
-            given = configuration.merged(given, configuration.from_environment(self._full_schema(), "TAP_EMAILLOGS_"))
+            given = configuration.merged(given, configuration.from_environment(self._full_schema(), _PREFIX))
+            self._misspelt = list(variables.mistakes(self._full_schema(), PROVIDERS, _PREFIX))
         given = configuration.coerced(given, self._full_schema())
+        self.logger.addFilter(_is_news)
         self.clock = self.clock_class()
         self.redact = Redactor(configuration.secrets(given, self._full_schema()))
         self._signal: int | None = None
@@ -68,9 +76,10 @@ class TapEmailLogs(Tap):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the configuration in words that never hold a value of it."""
         found = checks.mistakes(dict(self.config), self._full_schema(), PROVIDERS, self.clock.now())
+        found = list(dict.fromkeys([*self._misspelt, *found]))
+        self.mistakes = found
         if not found and not any(provider.name in self.config for provider in PROVIDERS):
-            names = ", ".join(provider.name for provider in PROVIDERS)
-            found = [f"no provider is configured: give at least one of {names} with its key"]
+            found = [checks.no_provider(PROVIDERS, _PREFIX)]
         if found and raise_errors:
             raise ConfigValidationError("the configuration has mistakes", errors=found, schema={})
         self._usable = not found
@@ -178,6 +187,37 @@ class TapEmailLogs(Tap):
 
         return sync.records(self.sources, stream, context, config=self.config, clock=self.clock)
 
+    # Telling beforehand.
+
+    def _selected_names(self) -> list[str]:
+        return [stream.name for stream in self.streams.values() if stream.selected]
+
+    def check(self, *, as_json: bool = False) -> int:
+        """Ask each vendor one cheap question per account and stream, and say what came of it; return the status."""
+        from tap_emaillogs.inspection import check, reports  # noqa: PLC0415 - see above
+
+        _redact_logs(self.redact)
+        if not self.logger.isEnabledFor(logging.DEBUG):
+            self.metrics_logger.setLevel(logging.WARNING)  # a line for each request would bury the table
+        found = check.check(self.sources.read_for(self._selected_names()), self.clock)
+        self._tell(reports.check_json(found, self.clock.now()) if as_json else reports.check_text(found))
+        return int(any(one.said is not None for one in found))
+
+    def plan(self, *, as_json: bool = False) -> None:
+        """Say what a sync would read now, without asking any vendor."""
+        from tap_emaillogs.inspection import plan, reports  # noqa: PLC0415 - see above
+
+        _redact_logs(self.redact)
+        found = plan.plan(self.sources, self._selected_names(), self.config, self.clock)
+        self._tell(reports.plan_json(found) if as_json else reports.plan_text(found))
+
+    def _tell(self, report: dict[str, Any] | Iterator[str]) -> None:
+        """Print a report: JSON for programs on stdout, as `--discover` does; what people read on stderr."""
+        if isinstance(report, dict):
+            print(self.redact(json.dumps(report, ensure_ascii=False, indent=2)))  # noqa: T201 - see above
+        else:
+            print(self.redact("\n".join(report)), file=sys.stderr)  # noqa: T201 - likewise
+
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler
         """End the run at the next whole line; a second signal ends it at once."""
         if self._wake is None or self._signal is not None:
@@ -190,9 +230,10 @@ class TapEmailLogs(Tap):
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Return the SDK's command, with plain sentences for bad input."""
+        """Return the SDK's command, with a check and a plan, and with plain sentences for bad input."""
         command = super().get_singer_command()
         command.__class__ = cli.Command
+        command.params = cli.with_own_options(command.params)
         return command
 
     @classmethod
@@ -207,10 +248,42 @@ class TapEmailLogs(Tap):
         return given
 
     @classmethod
-    def invoke(cls, *, state: Any = None, catalog: Any = None, config: Any = None, **kwargs: Any) -> None:
-        """Run a sync, `--about` or the like."""
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:  # noqa: ARG003 - click's
+        """Print the catalog; what a sync would refuse is refused, but for a configuration without any provider."""
+        if not value:
+            return
+        config = ctx.params["config"]
+        tap = cls(
+            config=config.config, parse_env_config=config.parse_env, validate_config=False, setup_mapper=False
+        )
+        if tap.mistakes:
+            raise ConfigValidationError("the configuration has mistakes", errors=tap.mistakes, schema={})
+        tap.run_discovery()
+        ctx.exit()
+
+    @classmethod
+    def print_about(cls, output_format: str | None = None) -> None:
+        """Print what the tap is and each of its settings."""
+        from tap_emaillogs.config import about  # noqa: PLC0415 - see above
+
+        info = cls._get_about_info()
+        print(about.formatted(info, PROVIDERS, output_format))  # noqa: T201 - what --about is for
+
+    @classmethod
+    def invoke(  # noqa: PLR0913 - the command line's options
+        cls,
+        *,
+        state: Any = None,
+        catalog: Any = None,
+        config: Any = None,
+        test: str | None = None,
+        plan: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Run a sync, a check, a plan, `--about` or the like."""
         if kwargs.get("about"):
             super().invoke(**kwargs)
+        as_json = cli.wants_json(kwargs.get("about_format"))
         cls.print_version(print_fn=cls.logger.info)
         tap = cls(
             config=config.config if config else {},
@@ -218,6 +291,15 @@ class TapEmailLogs(Tap):
             state=None if state is None else cli.read_json("state", state.read()),
             catalog=None if catalog is None else cli.read_catalog(catalog.read(), _stream_names()),
         )
+        if test == cli.SCHEMA:
+            tap.write_schemas()
+        elif test is not None:
+            sys.exit(tap.check(as_json=as_json))
+        if test is not None:
+            return
+        if plan:
+            tap.plan(as_json=as_json)
+            return
         # Rows make no circles: looking for garbage often would only cost.
         gc.set_threshold(50_000)
         tap.sync_all()
@@ -226,6 +308,11 @@ class TapEmailLogs(Tap):
 def _stream_names() -> list[str]:
     kinds = (kind for provider in PROVIDERS for kind in provider.streams)
     return [EmailEvents.name, SyncWindows.name, *map(name_of, kinds)]
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line tells something: not the SDK's, that it leaves the environment to this tap."""
+    return "parse of env var settings" not in str(record.msg)
 
 
 def _redact_logs(redact: Redactor) -> None:

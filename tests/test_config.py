@@ -52,7 +52,7 @@ def test_dotted_keys_and_objects_are_laid_together(order: int) -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_dotted_key_beside_what_is_no_object_stays_a_mistake(order: int) -> None:
     given = [("smtp2go", KEY), ("smtp2go.api_key", KEY)]
-    assert wrong(**dict(given[::order])) == ["smtp2go must be an object, not text"]
+    assert wrong(**dict(given[::order])) == ['smtp2go must be an object, not text; write it as {"api_key": …}']
 
 
 def test_what_is_laid_over_wins_object_by_object() -> None:
@@ -132,7 +132,11 @@ def test_a_provider_may_come_as_json_with_single_settings_over_it(monkeypatch: p
         monkeypatch, SMTP2GO='{"api_key": "old", "region": "eu"}', SMTP2GO_API_KEY=KEY, JETEMAIL="[1]", INFOBIP="{"
     )
     assert found == {"smtp2go": {"api_key": KEY, "region": "eu"}, "jetemail": [1], "infobip": "{"}
-    assert wrong(**found) == ["jetemail must be an object, not a list", "infobip must be an object, not text"]
+    assert wrong(**found) == [
+        'jetemail must be an object, not a list; write it as {"api_key": …}',
+        "infobip must be an object, not text; it begins like JSON, but is no valid JSON (line 1, column 2: "
+        "Expecting property name enclosed in double quotes)",
+    ]
 
 
 def test_a_deep_setting_of_the_environment_leaves_its_siblings_in_the_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,13 @@ No message here ever holds a value of the configuration, so none can print a sec
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import math
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tap_emaillogs.config import guesses, variables
 from tap_emaillogs.config.load import given_by_account, kind_of
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.privacy.annotations import recipient_keys
@@ -56,12 +56,12 @@ def mistakes(
 
     With `now`, a start in the future is a mistake too.
     """
-    found = list(shape_mistakes(config, schema))
+    providers = list(providers)
+    found = list(shape_mistakes(config, schema, root=schema))
     if found:
         return found
     found.extend(_order_mistakes("", config.get("start_date"), config.get("end_date")))
     found.extend(_future_mistakes("", config.get("start_date"), now))
-    providers = list(providers)
     found.extend(_privacy_mistakes(config, providers))
     found.extend(f"user_agent {what}" for what in _header_mistakes(config.get("user_agent") or ""))
     for provider in providers:
@@ -73,15 +73,34 @@ def mistakes(
 # The shape: types, unknown names, ranges.
 
 
-def shape_mistakes(value: Any, schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Yield a sentence for each value of the wrong type and each unknown setting."""
+def no_provider(providers: Iterable[Provider], prefix: str) -> str:
+    """Return what to say where no provider is configured; `prefix` is that of environment variables."""
+    providers = list(providers)
+    said = f"no provider is configured: give at least one of {', '.join(one.name for one in providers)} with its key"
+    if variables.any_given(providers, prefix):
+        said += f"; variables that begin with {prefix} are read with --config=ENV only"
+    return said
+
+
+def shape_mistakes(
+    value: Any, schema: Mapping[str, Any], path: str = "", root: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """Yield a sentence for each value of the wrong type and each unknown setting; `root` is the whole schema."""
     kind = kind_of(schema)
     if not kind:
         return
     if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
-        yield f"{path or 'the configuration'} must be {_NAMES[kind]}, not {_described(value)}"
+        yield f"{path or 'the configuration'} must be {_NAMES[kind]}, not {_described(value)}" + (
+            guesses.for_kind(value, kind, schema) if path else ""
+        )
     elif "enum" in schema and value not in schema["enum"]:
-        yield f"{path} must be one of {', '.join(map(str, schema['enum']))}"
+        allowed = [one for one in schema["enum"] if one is not None]
+        yield f"{path} must be one of {', '.join(map(str, allowed))}" + guesses.for_choice(value, allowed)
+    elif kind == "object":
+        yield from _object_mistakes(value, schema, path, root or schema)
+    elif kind == "array":
+        for number, item in enumerate(value):
+            yield from shape_mistakes(item, schema.get("items", {}), f"{path}[{number}]", root)
     elif look := _LOOK.get("date-time" if schema.get("format") == "date-time" else kind):
         yield from look(value, schema, path)
 
@@ -98,21 +117,17 @@ def _date_mistakes(value: str, _schema: Mapping[str, Any], path: str) -> Iterato
         yield f"{path} is not a date or time in ISO 8601, such as 2026-01-31 or 2026-01-31T08:00:00Z"
 
 
-def _list_mistakes(value: list[Any], schema: Mapping[str, Any], path: str) -> Iterator[str]:
-    for number, item in enumerate(value):
-        yield from shape_mistakes(item, schema.get("items", {}), f"{path}[{number}]")
-
-
-def _object_mistakes(value: dict[str, Any], schema: Mapping[str, Any], path: str) -> Iterator[str]:
+def _object_mistakes(
+    value: dict[str, Any], schema: Mapping[str, Any], path: str, root: Mapping[str, Any]
+) -> Iterator[str]:
     if "properties" not in schema:
         return
     for key, item in value.items():
         inner = f"{path}.{key}" if path else key
         if key in schema["properties"]:
-            yield from shape_mistakes(item, schema["properties"][key], inner)
+            yield from shape_mistakes(item, schema["properties"][key], inner, root)
         elif schema.get("additionalProperties") is False or not path:
-            close = difflib.get_close_matches(key, schema["properties"], 1)
-            yield f"{inner} is no setting of this tap" + (f"; did you mean {close[0]}?" if close else "")
+            yield f"{inner} is no setting of this tap" + guesses.for_unknown(key, item, path, schema, root)
 
 
 def _number_mistakes(value: float, schema: Mapping[str, Any], path: str) -> Iterator[str]:
@@ -140,8 +155,6 @@ def _string_mistakes(value: str, schema: Mapping[str, Any], path: str) -> Iterat
 _LOOK: dict[str, Callable[[Any, Mapping[str, Any], str], Iterator[str]]] = {
     "date-time": _date_mistakes,
     "string": _string_mistakes,
-    "array": _list_mistakes,
-    "object": _object_mistakes,
     "integer": _number_mistakes,
     "number": _number_mistakes,
 }

@@ -6,6 +6,7 @@ decided there: a window that one reading cannot show, or memory should not hold,
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from tap_emaillogs.engine import seams
 from tap_emaillogs.engine.attempt import Attempt
 from tap_emaillogs.engine.reader import Reader
 from tap_emaillogs.engine.reading import Outcome, Split
+from tap_emaillogs.engine.samples import sample_of
 from tap_emaillogs.engine.splitting import by_first_page, by_rows
 from tap_emaillogs.engine.windows import equal_parts
 from tap_emaillogs.http import errors
@@ -25,7 +27,7 @@ from tap_emaillogs.streams.records import Packed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tap_emaillogs.engine.reading import Reading
+    from tap_emaillogs.engine.reading import Reading, Sample
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.paginators import PagePaginatorBase
     from tap_emaillogs.streams.prepared import PreparedRow
@@ -85,6 +87,21 @@ class PagedReader(Reader):
                 return judged
             trouble = judged
         return self._give_up(reading, alike, trouble)
+
+    def sample(self, reading: Reading) -> Sample:
+        """Ask for one page."""
+        paginator = self.stream.get_new_paginator()
+        page = self.follow(reading, paginator)
+        paginator.advance(page)
+        if not paginator.count and not paginator.finished:  # a page that only tells where the first one is
+            page = self.follow(reading, paginator)
+            paginator.advance(page)
+        return sample_of(self.stream, reading.window, page, last=paginator.finished)
+
+    def fewest_requests(self, rows: float) -> int:
+        """Return how many full pages the rows fill."""
+        size = self.stream.settings.page_size
+        return max(1, math.ceil(rows / (size if self.stream.cap is None else min(size, self.stream.cap))))
 
     # Asking.
 

@@ -58,6 +58,12 @@ class Sources:
                 failures.append(Failure.of(where, error, account, (one.name for one in fed)))
         return found, failures
 
+    def read_for(self, selected: Collection[str]) -> Iterator[LogStream]:
+        """Yield each stream that is read for the selected ones, bound to each of its accounts."""
+        for stream, account in self._pairs():
+            if self._fed_by(stream, account, selected):
+                yield stream.for_account(account)
+
     def _fed_by(self, stream: LogStream, account: Account, outputs: Collection[str]) -> list[Stream]:
         """Return the streams with an output that an endpoint feeds."""
         fed: list[Stream] = [stream] if stream.name in outputs else []

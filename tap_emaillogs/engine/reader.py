@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tap_emaillogs.engine.reading import Outcome, Split
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tap_emaillogs.engine.notes import Notes
-    from tap_emaillogs.engine.reading import Reading
+    from tap_emaillogs.engine.reading import Reading, Sample
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.window import Window
 
@@ -38,6 +39,22 @@ class Reader(ABC):
         Raises:
             ReadError: It could not be read at all.
         """
+
+    @abstractmethod
+    def sample(self, reading: Reading) -> Sample:
+        """Ask the one cheap question that shows whether a window could be read; nothing is made at the vendor.
+
+        Raises:
+            ReadError: It could not.
+        """
+
+    def fewest_requests(self, rows: float) -> int:  # noqa: ARG002 - for those with pages
+        """Return how many requests a window with so many rows takes at least, tokens aside."""
+        return 1
+
+    def least_pause(self) -> timedelta:
+        """Return how long after a reading the next one is postponed."""
+        return timedelta()
 
     def windows_in_flight(self) -> int:
         """How many windows of this endpoint may be read at the same time."""

@@ -110,6 +110,22 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """What one cheap question told of an endpoint; nothing of it is written."""
+
+    rows: int | None = None
+    """Rows of the time that was asked for; None: the question was about something else."""
+    at_least: bool = False
+    """Whether there may be more of them."""
+    newest: datetime | None = None
+    """The latest time that a row shows."""
+    newest_is_sure: bool = False
+    """Whether no row can be newer."""
+    note: str | None = None
+    """What was asked, where that was no row; and what was not."""
+
+
+@dataclass(frozen=True)
 class Split:
     """The window holds more than can be read at once: read these instead, in the order of time."""
 

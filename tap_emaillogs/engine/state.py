@@ -187,6 +187,7 @@ class EndpointState:
         self.incomplete = [Incomplete.load(entry) for entry in found.get(_INCOMPLETE, [])]
         self.notes: dict[str, Any] = dict(found.get(NOTES, {}))
         self.pace = Pace.load(found.get(_RUNS, {}))
+        self.rows_a_day: float | None = None
 
     def note_incomplete(self, window: Window, status: Status) -> None:
         """Remember a window that was not read completely."""

@@ -65,6 +65,10 @@ class WindowQueue:
         """Add windows at the end."""
         self._slots.extend(map(Slot, readings))
 
+    def windows(self) -> list[Window]:
+        """Return those that are still to be written, in their order."""
+        return [slot.reading.window for slot in self._slots]
+
     def submit_next(self, limit: int) -> Slot | None:
         """Return the next window to read, while no more than `limit` are read or waiting to be written."""
         if self.in_flight >= limit:

@@ -169,7 +169,7 @@ class WindowWriter:
     def report(self) -> int:
         """Say in one line each what failed; return how many failures there were."""
         for failure in self._engine.failures:
-            _logger.error("%s: failed: %s. What to do: %s", failure.where, failure.said, failure.error.hint)
+            _logger.error("%s: failed: %s. What to do: %s", failure.where, failure.said.rstrip("."), failure.error.hint)
         return len(self._engine.failures)
 
     def gaps(self) -> int:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO
 
 from tap_emaillogs.engine.reader import Reader
-from tap_emaillogs.engine.reading import Outcome
+from tap_emaillogs.engine.reading import Outcome, Sample
 from tap_emaillogs.files.archives import BrokenFile, WrongPassword
 from tap_emaillogs.files.downloads import fetch_table
 from tap_emaillogs.files.jobboard import Board, Gone, JobFailed, Origin, RemoteJob
@@ -74,6 +74,19 @@ class JobReader(Reader):
         parts = (self.account.provider.name, self.account.label, self.stream.name, json_text(self.stream.filters()))
         edges = (timestamps.millis(window.start), timestamps.millis(window.end), *self.stream.edges_as_asked(window))
         return digest(*(part.encode() for part in (*parts, *edges)))
+
+    def sample(self, reading: Reading) -> Sample:
+        """Ask for the list of the jobs: making one is not tried, since it would be made."""
+        jobs = self._list(reading.meter)
+        return Sample(note=f"lists {len(jobs)} exports; making one is not tried, since that would make it")
+
+    def fewest_requests(self, rows: float) -> int:  # noqa: ARG002 - a file holds any number
+        """Return those of one job: a look at the list, the job, another look, the file, and its deletion."""
+        return 4 + (self.stream.delete_request("") is not None)
+
+    def least_pause(self) -> timedelta:
+        """Return `export_interval_minutes`."""
+        return timedelta(minutes=self.stream.settings.export_interval_minutes)
 
     # Reading a window.
 

@@ -81,6 +81,8 @@ class ApiClient:
         self.auth, self.budget, self.clock, self.redact, self.label = auth, budget, clock, redact, label
         self._logger, self.vendor_message, self._errors = logger, vendor_message, tuple(errors)
         self.max_tries = max_tries
+        self.on_answer: Callable[[Mapping[str, str]], None] | None = None
+        """Called with the headers of every answer, whatever it says."""
         self._transport = Transport(
             budget, timeout=timeout, user_agent=user_agent, connections=connections, context=context or {}
         )
@@ -191,6 +193,8 @@ class ApiClient:
     def _ask(self, exchange: _Exchange, authorization: Mapping[str, str], read: _Read) -> Reply:
         request, meter, as_json = exchange.request, exchange.meter, exchange.as_json
         with self._transport.answer(request, authorization, meter, as_json=as_json) as response:
+            if self.on_answer is not None:
+                self.on_answer(response.headers)
             if rule_for_status(response.status_code).action is Action.ACCEPT:
                 return read(response)
             raise self._refusal(response, exchange)

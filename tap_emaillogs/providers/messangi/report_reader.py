@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.streams.rest import HTTPRequest
 
 from tap_emaillogs.engine.reader import Reader
-from tap_emaillogs.engine.reading import Outcome, Split
+from tap_emaillogs.engine.reading import Outcome, Sample, Split
 from tap_emaillogs.files.archives import BrokenFile
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.values import json_text
@@ -94,6 +94,11 @@ class ReportReader(Reader):
         """Yield all requests whose reports come to this mailbox, those of other accounts included."""
         for requests in list(self.stream.mailboxes[self._collector.source.identity]):
             yield from requests.all()
+
+    def sample(self, reading: Reading) -> Sample:  # noqa: ARG002 - no report is asked for
+        """Open the place that reports come to."""
+        self._collector.check()
+        return Sample(note="the mailbox or directory opens; no report is asked for, since that would send a mail")
 
     # Reading a window.
 
