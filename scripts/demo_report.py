@@ -228,8 +228,8 @@ def report() -> int:
     print(f"{TRY};\n")
     if wrong:
         print(
-            f"NOT AS IT SHOULD BE: {wrong} numbers above differ from the truth. What to do: look for the first ERROR or "
-            "WARNING in output/demo-run-1.log and output/demo-run-2.log; report it with these two files and the commit"
+            f"NOT AS IT SHOULD BE: {wrong} numbers above differ from the truth. What to do: look for the first ERROR "
+            "or WARNING in output/demo-run-1.log and output/demo-run-2.log; report it with these files and the commit"
         )
     else:
         print("Every row is there, once.")

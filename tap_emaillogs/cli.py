@@ -15,8 +15,12 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib import Catalog
 
+from tap_emaillogs.http.redaction import RedactingFilter
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+
+    from tap_emaillogs.http.redaction import Redactor
 
 CLOSED_OUTPUT = 128 + 13
 """Exit status when nobody reads stdout any more, as if by SIGPIPE."""
@@ -190,3 +194,27 @@ def read_catalog(text: str, names: Collection[str]) -> dict[str, Any]:
     if not any(entry.get("tap_stream_id", entry.get("stream")) in names for entry in catalog["streams"]):
         raise InputError("the catalog file has no stream of tap-emaillogs: is it another tap's?")
     return catalog
+
+
+# What is told on stderr, and on stdout where programs ask for it.
+
+
+def tell(report: dict[str, Any] | Iterator[str], redact: Redactor) -> None:
+    """Print a report: JSON for programs on stdout, as `--discover` does; what people read on stderr."""
+    if isinstance(report, dict):
+        click.echo(redact(json.dumps(report, ensure_ascii=False, indent=2)))
+    else:
+        click.echo(redact("\n".join(report)), err=True)
+
+
+def redact_logs(redact: Redactor, name: str) -> None:
+    """Let nothing secret into the log, whoever writes it; `name` is the tap's."""
+    hider = RedactingFilter(redact)
+    for logger in (logging.getLogger(), logging.getLogger(name)):
+        for handler in logger.handlers:
+            handler.addFilter(hider)
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a line tells something: not the SDK's, that it leaves the environment to this tap."""
+    return "parse of env var settings" not in str(record.msg)

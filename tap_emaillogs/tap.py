@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import sys
 from functools import cached_property
@@ -18,7 +17,7 @@ from tap_emaillogs.config import load as configuration
 from tap_emaillogs.config.schema import config_schema
 from tap_emaillogs.engine.ledger import SyncWindows
 from tap_emaillogs.http.clock import Clock
-from tap_emaillogs.http.redaction import RedactingFilter, Redactor
+from tap_emaillogs.http.redaction import Redactor
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.streams.events import EmailEvents
 from tap_emaillogs.streams.output import LineWriter
@@ -61,7 +60,7 @@ class TapEmailLogs(Tap):
             given = configuration.merged(given, configuration.from_environment(self._full_schema(), _PREFIX))
             self._misspelt = list(variables.mistakes(self._full_schema(), PROVIDERS, _PREFIX))
         given = configuration.coerced(given, self._full_schema())
-        self.logger.addFilter(_is_news)
+        self.logger.addFilter(cli.is_news)
         self.clock = self.clock_class()
         self.redact = Redactor(configuration.secrets(given, self._full_schema()))
         self._signal: int | None = None
@@ -148,7 +147,7 @@ class TapEmailLogs(Tap):
         Raises:
             SystemExit: With 1 when a stream failed, 128 + n when ended by signal n, 141 when nobody reads stdout.
         """
-        _redact_logs(self.redact)
+        cli.redact_logs(self.redact, self.name)
         selected = [stream for stream in self.streams.values() if stream.selected]
         self.message_writer.buffered = True  # type: ignore[attr-defined] # a LineWriter
         try:
@@ -196,27 +195,21 @@ class TapEmailLogs(Tap):
         """Ask each vendor one cheap question per account and stream, and say what came of it; return the status."""
         from tap_emaillogs.inspection import check, reports  # noqa: PLC0415 - see above
 
-        _redact_logs(self.redact)
+        cli.redact_logs(self.redact, self.name)
         if not self.logger.isEnabledFor(logging.DEBUG):
             self.metrics_logger.setLevel(logging.WARNING)  # a line for each request would bury the table
         found = check.check(self.sources.read_for(self._selected_names()), self.clock)
-        self._tell(reports.check_json(found, self.clock.now()) if as_json else reports.check_text(found))
+        report = reports.check_json(found, self.clock.now()) if as_json else reports.check_text(found)
+        cli.tell(report, self.redact)
         return int(any(one.said is not None for one in found))
 
     def plan(self, *, as_json: bool = False) -> None:
         """Say what a sync would read now, without asking any vendor."""
         from tap_emaillogs.inspection import plan, reports  # noqa: PLC0415 - see above
 
-        _redact_logs(self.redact)
+        cli.redact_logs(self.redact, self.name)
         found = plan.plan(self.sources, self._selected_names(), self.config, self.clock)
-        self._tell(reports.plan_json(found) if as_json else reports.plan_text(found))
-
-    def _tell(self, report: dict[str, Any] | Iterator[str]) -> None:
-        """Print a report: JSON for programs on stdout, as `--discover` does; what people read on stderr."""
-        if isinstance(report, dict):
-            print(self.redact(json.dumps(report, ensure_ascii=False, indent=2)))  # noqa: T201 - see above
-        else:
-            print(self.redact("\n".join(report)), file=sys.stderr)  # noqa: T201 - likewise
+        cli.tell(reports.plan_json(found) if as_json else reports.plan_text(found), self.redact)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler
         """End the run at the next whole line; a second signal ends it at once."""
@@ -253,9 +246,7 @@ class TapEmailLogs(Tap):
         if not value:
             return
         config = ctx.params["config"]
-        tap = cls(
-            config=config.config, parse_env_config=config.parse_env, validate_config=False, setup_mapper=False
-        )
+        tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=False, setup_mapper=False)
         if tap.mistakes:
             raise ConfigValidationError("the configuration has mistakes", errors=tap.mistakes, schema={})
         tap.run_discovery()
@@ -266,11 +257,10 @@ class TapEmailLogs(Tap):
         """Print what the tap is and each of its settings."""
         from tap_emaillogs.config import about  # noqa: PLC0415 - see above
 
-        info = cls._get_about_info()
-        print(about.formatted(info, PROVIDERS, output_format))  # noqa: T201 - what --about is for
+        print(about.formatted(cls._get_about_info(), PROVIDERS, output_format))  # noqa: T201 - what --about is for
 
     @classmethod
-    def invoke(  # noqa: PLR0913 - the command line's options
+    def invoke(
         cls,
         *,
         state: Any = None,
@@ -308,15 +298,3 @@ class TapEmailLogs(Tap):
 def _stream_names() -> list[str]:
     kinds = (kind for provider in PROVIDERS for kind in provider.streams)
     return [EmailEvents.name, SyncWindows.name, *map(name_of, kinds)]
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a line tells something: not the SDK's, that it leaves the environment to this tap."""
-    return "parse of env var settings" not in str(record.msg)
-
-
-def _redact_logs(redact: Redactor) -> None:
-    hider = RedactingFilter(redact)
-    for logger in (logging.getLogger(), logging.getLogger(TapEmailLogs.name)):
-        for handler in logger.handlers:
-            handler.addFilter(hider)

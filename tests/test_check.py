@@ -137,12 +137,12 @@ SCOPES: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("vendor,fault,hint", SCOPES, ids=[one[0] for one in SCOPES])
+@pytest.mark.parametrize(("provider", "fault", "hint"), SCOPES, ids=[one[0] for one in SCOPES])
 def test_a_missing_permission_is_named(
-    now_box: Sandbox, file: File, vendor: str, fault: dict[str, Any], hint: str
+    now_box: Sandbox, file: File, provider: str, fault: dict[str, Any], hint: str
 ) -> None:
-    now_box.fault(vendor=vendor, kind="status", times=-1, **fault)
-    status, found = checked(file, now_box.config([vendor]))
+    now_box.fault(vendor=provider, kind="status", times=-1, **fault)
+    status, found = checked(file, now_box.config([provider]))
     (one,) = found.values()
     assert status == 1
     assert (one["reachable"], one["authorised"]) == (True, False)
@@ -160,7 +160,7 @@ def test_a_missing_scope_is_named_by_stream(play: Play, file: File) -> None:
     assert all("Zeptomail.Exports.ALL" in one["what_to_do"] for one in found.values())
 
 
-@pytest.mark.parametrize(("minutes", "said"), [(10, "600 s behind"), (-10, "600 s ahead of")])
+@pytest.mark.parametrize(("minutes", "said"), [(10, "behind"), (-10, "ahead of")])
 def test_a_clock_that_is_off_is_wrong(now_box: Sandbox, vendor: str, file: File, minutes: float, said: str) -> None:
     now_box.clock_off = timedelta(minutes=minutes, seconds=0.5)
     status, found = checked(file, now_box.config([vendor]))
@@ -168,7 +168,7 @@ def test_a_clock_that_is_off_is_wrong(now_box: Sandbox, vendor: str, file: File,
     for one in found.values():
         assert (one["reachable"], one["authorised"]) == (True, True)
         assert abs(one["clock_ahead_seconds"] + 60 * minutes) < 5
-        assert said.split()[-1] in one["error"]
+        assert said in one["error"]
         assert "timedatectl" in one["what_to_do"]
 
 
@@ -200,9 +200,7 @@ def test_nobody_at_home(file: File, now_box: Sandbox) -> None:
     assert {one["authorised"] for one in found.values()} == {None}
 
 
-def test_an_answer_that_never_comes_is_given_up(
-    now_box: Sandbox, file: File, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_never_comes_is_given_up(now_box: Sandbox, file: File, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tap_emaillogs.inspection.check._PATIENCE", -2.0)  # less 3 s that the budget may take
     now_box.fault(vendor="smtp2go", kind="slow", seconds=3)
     config = now_box.config(["smtp2go", "jetemail"])

@@ -134,8 +134,10 @@ def test_a_provider_may_come_as_json_with_single_settings_over_it(monkeypatch: p
     assert found == {"smtp2go": {"api_key": KEY, "region": "eu"}, "jetemail": [1], "infobip": "{"}
     assert wrong(**found) == [
         'jetemail must be an object, not a list; write it as {"api_key": …}',
-        "infobip must be an object, not text; it begins like JSON, but is no valid JSON (line 1, column 2: "
-        "Expecting property name enclosed in double quotes)",
+        (
+            "infobip must be an object, not text; it begins like JSON, but is no valid JSON (line 1, column 2: "
+            "Expecting property name enclosed in double quotes)"
+        ),
     ]
 
 

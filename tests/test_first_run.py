@@ -103,7 +103,9 @@ def test_trouble_of_another_kind_is_told_in_the_ledger(box: Sandbox) -> None:
 
 def test_a_run_that_finds_nothing_due_leaves_its_state(box: Sandbox) -> None:
     found = run(config_of(box, "smtp2go", top={"start_date": "2026-02-01", "end_date": "2026-02-02"}), box=box)
-    again = run(config_of(box, "smtp2go", top={"start_date": "2026-02-01", "end_date": "2026-02-02"}), state=found.state)
+    again = run(
+        config_of(box, "smtp2go", top={"start_date": "2026-02-01", "end_date": "2026-02-02"}), state=found.state
+    )
     assert found.states
     assert again.states
 

@@ -5,13 +5,11 @@ No message here ever holds a value of the configuration, so none can print a sec
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from tap_emaillogs.config import guesses, variables
+from tap_emaillogs.config import guesses, texts, variables
 from tap_emaillogs.config.load import given_by_account, kind_of
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.privacy.annotations import recipient_keys
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 _MOST = {"seconds": 86_400, "minutes": 52_560_000, "hours": 876_000, "days": 36_500}
 """A hundred years (a day for waits), by the last word of a setting: longer times leave the calendar."""
 _SHORTEST_SALT = 16
+_MAKE_SALT = "this makes one: python -c 'import secrets; print(secrets.token_hex(32))'"
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
@@ -63,7 +62,7 @@ def mistakes(
     found.extend(_order_mistakes("", config.get("start_date"), config.get("end_date")))
     found.extend(_future_mistakes("", config.get("start_date"), now))
     found.extend(_privacy_mistakes(config, providers))
-    found.extend(f"user_agent {what}" for what in _header_mistakes(config.get("user_agent") or ""))
+    found.extend(f"user_agent {what}" for what in texts.header_mistakes(config.get("user_agent") or ""))
     for provider in providers:
         if provider.name in config:
             found.extend(_provider_mistakes(provider, config, now))
@@ -96,9 +95,9 @@ def shape_mistakes(
     elif "enum" in schema and value not in schema["enum"]:
         allowed = [one for one in schema["enum"] if one is not None]
         yield f"{path} must be one of {', '.join(map(str, allowed))}" + guesses.for_choice(value, allowed)
-    elif kind == "object":
+    elif isinstance(value, dict):
         yield from _object_mistakes(value, schema, path, root or schema)
-    elif kind == "array":
+    elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from shape_mistakes(item, schema.get("items", {}), f"{path}[{number}]", root)
     elif look := _LOOK.get("date-time" if schema.get("format") == "date-time" else kind):
@@ -127,7 +126,7 @@ def _object_mistakes(
         if key in schema["properties"]:
             yield from shape_mistakes(item, schema["properties"][key], inner, root)
         elif schema.get("additionalProperties") is False or not path:
-            yield f"{inner} is no setting of this tap" + guesses.for_unknown(key, item, path, schema, root)
+            yield f"{inner} is no setting of this tap" + guesses.for_unknown(key, value, path, schema, root)
 
 
 def _number_mistakes(value: float, schema: Mapping[str, Any], path: str) -> Iterator[str]:
@@ -177,7 +176,7 @@ def _salt_mistakes(salt: str) -> Iterator[str]:
     if len(salt.strip()) < _SHORTEST_SALT or len(set(salt)) == 1:
         yield (
             f"privacy.salt must have at least {_SHORTEST_SALT} characters, not all alike, or hashes can be guessed; "
-            "this makes one: python -c 'import secrets; print(secrets.token_hex(32))'"
+            + _MAKE_SALT
         )
 
 
@@ -188,7 +187,7 @@ def _privacy_mistakes(config: Mapping[str, Any], providers: Iterable[Provider]) 
         return
     hashed = [key for key in ("recipient", "subject", "ip") if privacy.get(key) == "hash"]
     if hashed:
-        yield f"privacy.salt is missing: privacy.{hashed[0]} is to be hashed"
+        yield f"privacy.salt is missing: privacy.{hashed[0]} is to be hashed; {_MAKE_SALT}"
     elif privacy.get("recipient", "keep") != "keep":
         for kind in (kind for provider in providers if provider.name in config for kind in provider.streams):
             for key in recipient_keys(columns(kind)):
@@ -205,7 +204,7 @@ def _provider_mistakes(provider: Provider, config: Mapping[str, Any], now: datet
         settings = provider.settings.of(given)
         for found in (
             _label_mistakes(settings.account),
-            _text_mistakes(settings),
+            texts.mistakes(settings),
             _required_mistakes(provider, given),
             _address_mistakes(provider, settings),
             _filter_mistakes(settings),
@@ -231,6 +230,10 @@ def _label_mistakes(label: str) -> Iterator[tuple[str, str]]:
 def _address_mistakes(provider: Provider, settings: Settings) -> Iterator[tuple[str, str]]:
     if not settings.api_root() and not any("base_url" in keys for keys in provider.required):
         yield "base_url", "is missing"
+    for kind in provider.streams:
+        path = getattr(kind, "path", None) or ""
+        if isinstance(path, str) and len(path) > 1 and settings.base_url.rstrip("/").endswith(path):
+            yield "base_url", f"must be the root of the API, without {path}"
 
 
 def _filter_mistakes(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -243,51 +246,8 @@ def _required_mistakes(provider: Provider, settings: Mapping[str, Any]) -> Itera
     given = {key for key, value in settings.items() if value is not None and str(value).strip()}
     if any(given.issuperset(keys) for keys in provider.required):
         return
-    nearest = min(provider.required, key=lambda keys: len(set(keys) - given))
+    nearest = min(provider.required, key=lambda keys: (-len(settings.keys() & {*keys}), len(set(keys) - given)))
     others = "".join(f" (or give {' and '.join(keys)})" for keys in provider.required if keys != nearest)
     for key in nearest:
         if key not in given:
             yield key, ("is empty" if key in settings else "is missing") + others
-
-
-def _text_mistakes(settings: Settings) -> Iterator[tuple[str, str]]:
-    for one, value in settings.items():
-        if not isinstance(value, str) or not value:
-            continue
-        if any(ord(character) < 32 for character in value):
-            yield one.name, "holds a line break or another control character"
-        elif one.name.endswith("_url"):
-            yield from ((one.name, what) for what in _url_mistakes(value, allow_http=settings.allow_http))
-        elif one.option.in_header:
-            yield from ((one.name, what) for what in _header_mistakes(value))
-
-
-def _header_mistakes(value: str) -> Iterator[str]:
-    if any(ord(character) < 32 or ord(character) > 255 for character in value):
-        yield "holds a character that no HTTP header can carry"
-
-
-def _url_mistakes(value: str, *, allow_http: bool) -> Iterator[str]:
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        yield "is not a valid address"
-        return
-    if parts.scheme not in {"http", "https"}:
-        yield "has no scheme: it must begin with https://"
-    elif not parts.hostname or port == 0:
-        yield "names no host" if port != 0 else "is not a valid address"
-    elif parts.username or parts.password:
-        yield "must not hold a user name or password"
-    elif parts.query or parts.fragment:
-        yield "must end with the path: no ? and no #"
-    elif parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
-        yield "must begin with https://, or everybody on the way could read the key (allow_http: true permits http)"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

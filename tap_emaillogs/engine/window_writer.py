@@ -49,7 +49,7 @@ class WindowWriter:
         first_run: bool = False,
     ) -> None:
         self._held: list[Endpoint] | None = [] if first_run and not engine.failures else None
-        """Endpoints of a first run with rows for the ledger, while nothing happened but that vendors refused the key."""
+        """Endpoints of a first run with rows for the ledger, while nothing happened but that keys were refused."""
         self._endpoints, self._engine, self._clock = endpoints, engine, clock
         self._writer, self._privacy, self._state = writer, privacy, state
         self._checkpoints = Checkpoints(writer, state, self._write_ledger)

@@ -81,8 +81,8 @@ class JobReader(Reader):
         return Sample(note=f"lists {len(jobs)} exports; making one is not tried, since that would make it")
 
     def fewest_requests(self, rows: float) -> int:  # noqa: ARG002 - a file holds any number
-        """Return those of one job: a look at the list, the job, another look, the file, and its deletion."""
-        return 4 + (self.stream.delete_request("") is not None)
+        """Return those of one job: making it, the file, its deletion; jobs that wait together share looks at the list."""
+        return 2 + (self.stream.delete_request("") is not None)
 
     def least_pause(self) -> timedelta:
         """Return `export_interval_minutes`."""

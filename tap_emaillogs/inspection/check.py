@@ -12,11 +12,11 @@ import logging
 import queue
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from tap_emaillogs.engine.pool import Pool
-from tap_emaillogs.engine.reading import EndpointContext, Reading, Sample
 from tap_emaillogs.engine.readers import reader_of
+from tap_emaillogs.engine.reading import EndpointContext, Reading, Sample
 from tap_emaillogs.formats.timestamps import floor
 from tap_emaillogs.http.errors import NotAuthorized, NotPermitted, ReadError, TooMuch, Unreachable, VendorError
 from tap_emaillogs.inspection.cost import SHOWN, Cost, cost, schedule
@@ -38,6 +38,7 @@ _PATIENCE = 60.0
 """Seconds for one question, beside what the budget makes it wait."""
 _CLOCK_OFF = 60
 """Seconds; a difference below it is what answers take, and what `settle_minutes` covers many times over."""
+_NOTHING = Sample()
 _logger = logging.getLogger("tap-emaillogs.check")
 
 
@@ -52,7 +53,7 @@ class Checked:
     """Whether anything answered; None: nothing was asked for over the network."""
     authorised: bool | None
     """Whether the key may read this; None: that could not be told."""
-    sample: Sample = Sample()
+    sample: Sample = _NOTHING
     clock_ahead: float | None = None
     """Seconds that this machine's clock is ahead of the vendor's; None: no answer told the vendor's."""
     requests: int = 0
@@ -121,7 +122,7 @@ class _Heard:
         self.anything = False
         self.ahead: float | None = None
 
-    def __enter__(self) -> _Heard:
+    def __enter__(self) -> Self:
         self._client.on_answer = self._note
         return self
 
@@ -142,7 +143,7 @@ def _ask(stream: LogStream, clock: Clock) -> Checked:
     client.max_tries = 1
     checked = Checked(stream.account, stream.name, policy, reachable=None, authorised=None)
     with _Heard(client, clock) as heard:
-        reader, sample, error = None, Sample(), None
+        reader, sample, error = None, _NOTHING, None
         reading = Reading(_stretch(policy, stream, clock.now()), EndpointContext({}))
         try:
             reader = reader_of(stream)
@@ -193,9 +194,7 @@ def _judged(checked: Checked, reader: Reader | None) -> Checked:
     """Add what follows from an answer: the cost of runs, a schedule, and a clock that is off."""
     assert reader is not None
     rows = float(checked.sample.rows or 0)
-    checked = replace(
-        checked, costs=[cost(reader, every, rows) for every in SHOWN], schedule=schedule(reader, rows)
-    )
+    checked = replace(checked, costs=[cost(reader, every, rows) for every in SHOWN], schedule=schedule(reader, rows))
     ahead = checked.clock_ahead
     if ahead is None or abs(ahead) < _CLOCK_OFF:
         return checked

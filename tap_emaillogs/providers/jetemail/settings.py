@@ -10,6 +10,8 @@ from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.streams.settings import Settings, option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_emaillogs.http.client import Auth
 
 
@@ -26,4 +28,9 @@ class JetEmailSettings(Settings):
 
     def auth(self) -> Auth:
         """Send the key as a bearer token."""
-        return KeyAuth("Authorization", f"Bearer {self.api_key}")
+        return KeyAuth("Authorization", f"Bearer {self.api_key.strip()}")
+
+    def mistakes(self) -> Iterator[tuple[str, str]]:
+        """Check that the key stands alone."""
+        if self.api_key.strip().lower().startswith("bearer "):
+            yield "api_key", "must be the key alone: the tap adds `Bearer` itself"

@@ -35,4 +35,4 @@ class Smtp2goSettings(Settings):
 
     def auth(self) -> Auth:
         """Send the key in its own header."""
-        return KeyAuth("X-Smtp2go-Api-Key", self.api_key)
+        return KeyAuth("X-Smtp2go-Api-Key", self.api_key.strip())
