@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib import Catalog
 
@@ -111,6 +111,8 @@ def _sentences(error: Exception) -> list[str] | None:
     """Say what is wrong with what was given on the command line; None: that is for click to say."""
     if isinstance(error, ConfigValidationError):
         return list(error.errors)
+    if isinstance(error, (MapExpressionError, StreamMapConfigError)):  # its own words hold the expression
+        error = InputError("stream_maps holds an expression that cannot be read; LOGLEVEL=DEBUG shows which")
     if isinstance(error, InputError):
         return [str(error)]
     if isinstance(error, click.BadParameter) and isinstance(getattr(error.param, "type", None), click.File):

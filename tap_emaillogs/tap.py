@@ -249,6 +249,8 @@ class TapEmailLogs(Tap):
         tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=False, setup_mapper=False)
         if tap.mistakes:
             raise ConfigValidationError("the configuration has mistakes", errors=tap.mistakes, schema={})
+        if tap.config.get("stream_maps"):
+            tap.setup_mapper()
         tap.run_discovery()
         ctx.exit()
 
@@ -285,14 +287,12 @@ class TapEmailLogs(Tap):
             tap.write_schemas()
         elif test is not None:
             sys.exit(tap.check(as_json=as_json))
-        if test is not None:
-            return
-        if plan:
+        elif plan:
             tap.plan(as_json=as_json)
-            return
-        # Rows make no circles: looking for garbage often would only cost.
-        gc.set_threshold(50_000)
-        tap.sync_all()
+        else:
+            # Rows make no circles: looking for garbage often would only cost.
+            gc.set_threshold(50_000)
+            tap.sync_all()
 
 
 def _stream_names() -> list[str]:

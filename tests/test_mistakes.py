@@ -38,8 +38,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {**GOOD, "lookback_minutes": 60},
-        "lookback_minutes is no setting of this tap; it belongs into the object of a provider: "
-        'smtp2go: {"lookback_minutes": …}',
+        "lookback_minutes is no setting of this tap; it belongs into the object of a provider: smtp2go: {",
     ),
     (
         {**GOOD, "select": ["x"]},
@@ -179,12 +178,18 @@ def test_the_sdk_does_not_say_what_it_skips(file: File) -> None:
     assert "parse of env var" not in ended.stderr
 
 
+def test_a_broken_expression_of_a_stream_map_is_the_users(file: File) -> None:
+    path = file("config.json", {**GOOD, "stream_maps": {"smtp2go_activity": {"x": "lower("}}})
+    for more in ([], ["--discover"], ["--plan"]):
+        assert refused(call("--config", path, *more)).startswith("stream_maps holds an expression that cannot be read")
+
+
 # What --about tells.
 
 
 def test_about_tells_required_and_defaults() -> None:
     text = call("--about").stdout
-    key = text[text.index("Name: smtp2go.api_key") :].split("  - Name:")[1 - 1]
+    key = text[text.index("Name: smtp2go.api_key") :].split("  - Name:")[0]
     assert "Required: yes" in key
     assert "Environment Variable: TAP_EMAILLOGS_SMTP2GO_API_KEY" in key
     budget = text[text.index("Name: jetemail.requests_per_minute") :].split("  - Name:")[0]

@@ -81,7 +81,7 @@ class JobReader(Reader):
         return Sample(note=f"lists {len(jobs)} exports; making one is not tried, since that would make it")
 
     def fewest_requests(self, rows: float) -> int:  # noqa: ARG002 - a file holds any number
-        """Return those of one job: making it, the file, its deletion; jobs that wait together share looks at the list."""
+        """Return those of one job: making it, the file, its deletion; looks at the list are shared by all."""
         return 2 + (self.stream.delete_request("") is not None)
 
     def least_pause(self) -> timedelta:
