@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import LEDGER, NOW, Ticking, config_of, facts, run, stream_of
+from harness import LEDGER, NOW, Ticking, command_line, config_of, facts, run, stream_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from sandbox.server import Sandbox
 
@@ -75,6 +77,16 @@ def test_a_missing_permission_counts_as_a_wrong_key(box: Sandbox, status: int, b
     found = run(config_of(box, "smtp2go"), box=box)
     assert (found.status, dict(found.records), found.states) == (1, {}, [])
     assert "permission" in found.lines("ERROR")[0]
+
+
+def test_the_sentence_is_the_last_line_where_both_outputs_are_one(play: Play, tmp_path: Path) -> None:
+    """`meltano config test` shows the last line of both."""
+    box = play(now=None, vendors=["smtp2go"])
+    line = command_line(tmp_path, config_of(box, api_key="api-wrong-0123456789"))
+    ended = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60)
+    assert ended.returncode == 1
+    assert "What to do: check the key" in ended.stdout.splitlines()[-1]
+    assert '"RECORD"' not in ended.stdout
 
 
 def test_a_missing_scope_counts_as_a_wrong_key(play: Play) -> None:

@@ -168,6 +168,7 @@ class WindowWriter:
 
     def report(self) -> int:
         """Say in one line each what failed; return how many failures there were."""
+        self._writer.flush()  # where both go to one place, as `meltano config test` has it, this comes last
         for failure in self._engine.failures:
             _logger.error("%s: failed: %s. What to do: %s", failure.where, failure.said.rstrip("."), failure.error.hint)
         return len(self._engine.failures)
