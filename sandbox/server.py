@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import email.utils
 import json
 import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from sandbox.base.budgets import Budgets
@@ -81,8 +81,8 @@ class Sandbox:
         self.vendors: dict[str, Vendor[Any]] = {
             name: player(self.world) for name, player in VENDORS.items() if name in chosen
         }
-        self.clock_off = timedelta()
-        """How far the clock that answers show, in their header `Date`, is ahead of the sandbox's."""
+        self.clock_off: timedelta | None = None
+        """How far the `Date` of answers is ahead of the sandbox's time; None: they have none."""
         self.faults = Faults()
         self.requests: list[Logged] = []
         self.budgets = Budgets(self.world.now if callable(now) else None) if enforce_budget else None
@@ -185,8 +185,8 @@ class Sandbox:
         if fault and fault.kind == "cut_json":
             whole = answer.encoded()
             answer = Response(answer.status, whole[: len(whole) // 2], answer.headers)
-        shown = self.world.now() + self.clock_off
-        answer.headers.setdefault("Date", email.utils.format_datetime(shown.astimezone(UTC), usegmt=True))
+        if self.clock_off is not None:
+            answer.headers["Date"] = format_datetime(self.world.now() + self.clock_off, usegmt=True)
         answer.cut = fault is not None and fault.kind == "cut"
         self.log(name, request, answer.status, key, fault.kind if fault else None)
         return answer

@@ -34,7 +34,9 @@ READ_ONLY = {"GET", "POST"}
 @pytest.fixture
 def now_box(play: Play) -> Sandbox:
     """A sandbox at the system's time, as the command line has it."""
-    return play(now=None, size=400, options=options_of(*VENDORS))
+    box = play(now=None, size=400, options=options_of(*VENDORS))
+    box.clock_off = timedelta()
+    return box
 
 
 def checked(file: File, config: dict[str, Any], *arguments: Any) -> tuple[int, dict[tuple[str, str], dict[str, Any]]]:

@@ -6,7 +6,6 @@ decided there: a window that one reading cannot show, or memory should not hold,
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -97,11 +96,6 @@ class PagedReader(Reader):
             page = self.follow(reading, paginator)
             paginator.advance(page)
         return sample_of(self.stream, reading.window, page, last=paginator.finished)
-
-    def fewest_requests(self, rows: float) -> int:
-        """Return how many full pages the rows fill."""
-        size = self.stream.settings.page_size
-        return max(1, math.ceil(rows / (size if self.stream.cap is None else min(size, self.stream.cap))))
 
     # Asking.
 

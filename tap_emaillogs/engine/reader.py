@@ -48,10 +48,6 @@ class Reader(ABC):
             ReadError: It could not.
         """
 
-    def fewest_requests(self, rows: float) -> int:  # noqa: ARG002 - for those with pages
-        """Return how many requests a window with so many rows takes at least, tokens aside."""
-        return 1
-
     def least_pause(self) -> timedelta:
         """Return how long after a reading the next one is postponed."""
         return timedelta()
@@ -70,6 +66,10 @@ class Reader(ABC):
     def pinned(self, notes: Notes) -> list[Window]:  # noqa: ARG002 - likewise
         """Return the windows that must be read just as they are, since something at the vendor waits for them."""
         return []
+
+    def least_requests(self, rows: int, windows: int) -> int:
+        """Return how many requests at least it takes to read so many rows of so many windows."""
+        return max(windows, -(-rows // self.stream.settings.page_size))
 
     def now(self) -> datetime:
         """Return the time by the run's clock."""

@@ -80,9 +80,9 @@ class JobReader(Reader):
         jobs = self._list(reading.meter)
         return Sample(note=f"lists {len(jobs)} exports; making one is not tried, since that would make it")
 
-    def fewest_requests(self, rows: float) -> int:  # noqa: ARG002 - a file holds any number
-        """Return those of one job: making it, the file, its deletion; looks at the list are shared by all."""
-        return 2 + (self.stream.delete_request("") is not None)
+    def least_requests(self, rows: int, windows: int) -> int:  # noqa: ARG002 - a file has any number of rows
+        """Return how many requests jobs take that are asked for, listed once, and fetched."""
+        return 2 * windows + 1 if windows else 0
 
     def least_pause(self) -> timedelta:
         """Return `export_interval_minutes`."""

@@ -45,7 +45,7 @@ def cost(reader: Reader, every: timedelta, rows_a_day: float) -> Cost:
 
 def _requests(reader: Reader, length: timedelta, rows_a_day: float) -> int:
     windows = max(1, math.ceil(length / reader.policy.largest))
-    return windows * reader.fewest_requests(rows_a_day * (length / _DAY) / windows)
+    return reader.least_requests(math.ceil(rows_a_day * (length / _DAY)), windows)
 
 
 def schedule(reader: Reader, rows_a_day: float) -> timedelta:

@@ -33,7 +33,7 @@ class Planned:
     @property
     def least_requests(self) -> int:
         """The fewest requests: those that it takes when the windows hold next to nothing."""
-        return sum(self.endpoint.reader.fewest_requests(0) for _ in self.windows)
+        return self.endpoint.reader.least_requests(0, len(self.windows))
 
     @property
     def expected_requests(self) -> int | None:
@@ -41,8 +41,8 @@ class Planned:
         density = self.endpoint.state.rows_a_day
         if density is None:
             return None
-        fewest = self.endpoint.reader.fewest_requests
-        return sum(fewest(density * (window.length / _DAY)) for window in self.windows)
+        rows = density * sum(window.length / _DAY for window in self.windows)
+        return self.endpoint.reader.least_requests(math.ceil(rows), len(self.windows))
 
     @property
     def lost_from(self) -> datetime | None:

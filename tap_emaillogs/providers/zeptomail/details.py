@@ -5,7 +5,6 @@ https://www.zoho.com/zeptomail/help/api/get-email-logs.html
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -45,9 +44,9 @@ class EmailsReader(PagedReader):
             self._note(row)
         return super().take(reading, window, replace(page, rows=rows))
 
-    def fewest_requests(self, rows: float) -> int:
-        """Return that of the pages, and one for each e-mail where details are wanted."""
-        return super().fewest_requests(rows) + (math.ceil(rows) if self.stream.settings.details else 0)
+    def least_requests(self, rows: int, windows: int) -> int:
+        """Return how many the pages take, and one for each e-mail where details are wanted."""
+        return super().least_requests(rows, windows) + (rows if self.stream.settings.details else 0)
 
     def _note(self, row: Mapping[str, Any]) -> None:
         """Note which kinds of mail there are, for the mail logs to be compared with."""
