@@ -22,6 +22,28 @@ CLOSED_OUTPUT = 128 + 13
 """Exit status when nobody reads stdout any more, as if by SIGPIPE."""
 
 
+_SELECTION = logging.getLogger("singer_sdk.singerlib.catalog")
+"""Tells of each column, several times, that it is selected since its stream is."""
+
+
+def _be_quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's
+    if value:
+        root = logging.getLogger()
+        root.setLevel(max(root.level, logging.WARNING))
+        for handler in root.handlers:  # a logger with a level of its own is not asked again
+            handler.setLevel(max(handler.level, logging.WARNING))
+
+
+QUIET = click.Option(
+    ["--quiet"],
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_be_quiet,
+    help="Only warnings and errors on stderr, whatever LOGLEVEL says: no progress, no summary.",
+)
+
+
 class InputError(Exception):
     """Something given on the command line cannot be used; `str()` is the sentence for the user."""
 
@@ -40,6 +62,8 @@ class Command(SingerCommand):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the tap."""
+        if _SELECTION.level == logging.NOTSET:  # where the user's own configuration of the log does not want it
+            _SELECTION.setLevel(logging.INFO)
         # Not SingerCommand's: it adds a line of its own to each mistake in the configuration.
         logging.captureWarnings(capture=True)
         sys.excepthook = self.excepthook

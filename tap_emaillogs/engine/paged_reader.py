@@ -6,6 +6,7 @@ decided there: a window that one reading cannot show, or memory should not hold,
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from singer_sdk.streams.rest import PageContext
 
 from tap_emaillogs.engine import seams
 from tap_emaillogs.engine.attempt import Attempt
+from tap_emaillogs.engine.observer import Headway
 from tap_emaillogs.engine.reader import Reader
 from tap_emaillogs.engine.reading import Outcome, Split
 from tap_emaillogs.engine.splitting import by_first_page, by_rows
@@ -24,6 +26,7 @@ from tap_emaillogs.streams.records import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from tap_emaillogs.engine.reading import Reading
     from tap_emaillogs.streams.base import LogStream
@@ -107,7 +110,7 @@ class PagedReader(Reader):
             PageRefused: A page after the first could not be had.
         """
         try:
-            return self.ask(reading, reading.window, paginator.current_value)
+            page = self.ask(reading, reading.window, paginator.current_value)
         except errors.TooMuch:
             raise
         except errors.VendorError as error:
@@ -116,6 +119,18 @@ class PagedReader(Reader):
             if paginator.count and error.status not in {401, 402, 403}:
                 raise errors.PageRefused(f"page {paginator.count + 1}: {error}", error.hint) from error
             raise
+        if not paginator.count:
+            reading.headway = Headway()
+        reading.headway.add(len(page.rows), page.total, self._last_time(page))
+        return page
+
+    def _last_time(self, page: Page) -> datetime | None:
+        """Return the time of a page's last row, where whoever watches has nothing else to go by."""
+        if page.total is not None:
+            return None
+        with contextlib.suppress(Exception):  # whatever is odd about the row: reading it will say so
+            return next((self.stream.time_of(row) for row in page.rows[-1:]), None)
+        return None
 
     def take(self, reading: Reading, window: Window, page: Page) -> Sequence[PreparedRow]:  # noqa: ARG002 - for details
         """Pack those rows of a page that are the window's."""

@@ -54,6 +54,10 @@ class Reader(ABC):
         """Return the windows that must be read just as they are, since something at the vendor waits for them."""
         return []
 
+    def least_requests(self, rows: int, windows: int) -> int:
+        """Return how many requests at least it takes to read so many rows of so many windows."""
+        return max(windows, -(-rows // self.stream.settings.page_size))
+
     def now(self) -> datetime:
         """Return the time by the run's clock."""
         return self.account.client.clock.now()

@@ -19,6 +19,7 @@ from tap_emaillogs.files.jobboard import Board, Gone, JobFailed, Origin, RemoteJ
 from tap_emaillogs.files.jobnotes import JobNote, JobNotes
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.values import json_text
+from tap_emaillogs.http.activity import Wait
 from tap_emaillogs.http.client import Meter
 from tap_emaillogs.http.errors import Misunderstood, ReadError, VendorError
 from tap_emaillogs.streams.records import digest
@@ -68,6 +69,10 @@ class JobReader(Reader):
         # What was asked in other words (another filter, zone or form of dates) is no answer to what is asked now.
         known.replace(lambda note: note.nonce != self.nonce(note.window) and note.asked < oldest)
         return [note.window for note in known.all() if note.nonce == self.nonce(note.window)]
+
+    def least_requests(self, rows: int, windows: int) -> int:  # noqa: ARG002 - a file has any number of rows
+        """Return how many requests jobs take that are asked for, listed once, and fetched."""
+        return 2 * windows + 1 if windows else 0
 
     def nonce(self, window: Window) -> str:
         """Return what stands for everything that is asked for; the same question has the same nonce."""
@@ -186,12 +191,13 @@ class JobReader(Reader):
     def _wait(self, reading: Reading, job: JobNote, origin: Origin) -> RemoteJob | None:
         """Poll until the job is done; None: it takes longer than `export_timeout_minutes`."""
         clock, settings = self.account.client.clock, self.stream.settings
+        activity = reading.context.activity
         deadline = clock.monotonic() + 60 * settings.export_timeout_minutes
         delay = settings.poll_seconds
         newer_than = -1.0
         if origin == "new":
             newer_than = clock.monotonic()
-            clock.wait(min(delay, 60 * settings.export_timeout_minutes))
+            activity.wait(clock, min(delay, 60 * settings.export_timeout_minutes), Wait.EXPORT)
         while True:
             seen, jobs = self._board.look(newer_than, reading.meter)
             found = next((one for one in jobs if one.id == job.id), None)
@@ -203,7 +209,7 @@ class JobReader(Reader):
                 return None
             # Windows that wake at about the same time share one look at the list.
             newer_than = seen + delay / 2
-            clock.wait(min(delay, left))
+            activity.wait(clock, min(delay, left), Wait.EXPORT)
             delay = max(delay, min(delay * _FACTOR, _LONGEST_POLL))
 
     def _check_alive(self, job: JobNote, found: RemoteJob | None, origin: Origin) -> None:

@@ -15,6 +15,7 @@ from tap_emaillogs.engine.reading import Outcome, Split
 from tap_emaillogs.files.archives import BrokenFile
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.values import json_text
+from tap_emaillogs.http.activity import Wait
 from tap_emaillogs.http.answers import decode_any
 from tap_emaillogs.http.errors import ReadError, TooMuch, VendorError
 from tap_emaillogs.providers.messangi import candidates
@@ -70,6 +71,10 @@ class ReportReader(Reader):
         requests.replace(lambda request: request.filters != self._asked_with)
         self._register(requests)
         return [request.window for request in requests.all()]
+
+    def least_requests(self, rows: int, windows: int) -> int:  # noqa: ARG002 - a report has any number of rows
+        """Return how many requests it takes to ask for a report each."""
+        return windows
 
     def _known_columns(self) -> frozenset[str]:
         """Return the columns by which a table is recognised as a report."""
@@ -153,7 +158,7 @@ class ReportReader(Reader):
                 return self._outcome(reading, requests, request, look.report)
             if left <= 0:
                 return self._not_come(requests, request, look)
-            clock.wait(min(pause, left))
+            reading.context.activity.wait(clock, min(pause, left), Wait.MAIL)
             pause = min(pause * _GROWTH, _LONGEST_WAIT)
 
     def _not_come(self, requests: Requests, request: Pending, look: Look) -> Outcome:
