@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from tap_emaillogs.engine.endpoint import Endpoint, Failure
@@ -20,17 +20,21 @@ class Headway:
     rows: int = 0
     total: int | None = None
     """What the vendor says there are; None: nothing."""
-    first: datetime | None = None
-    """The time of the first page's last row."""
-    last: datetime | None = None
-    """The time of the row seen last."""
+    at: datetime | None = None
+    """The time of the row seen last; None: none is known, or rows come in no order."""
+    backwards: bool = False
+    """Whether the newest rows come first."""
+    _directions: set[bool] = field(default_factory=set)
 
-    def add(self, rows: int, total: int | None, last: datetime | None) -> None:
-        """Note a page."""
+    def add(self, rows: int, total: int | None, times: Iterable[datetime]) -> None:
+        """Note a page, and the times of its first and its last row."""
         self.rows += rows
         self.total = self.total if total is None else total
-        self.first = self.first or last
-        self.last = last or self.last
+        for time in times:
+            if self.at is not None and time != self.at:
+                self.backwards = time < self.at
+                self._directions.add(self.backwards)
+            self.at = time if len(self._directions) < 2 else None
 
 
 class Observer:

@@ -121,16 +121,15 @@ class PagedReader(Reader):
             raise
         if not paginator.count:
             reading.headway = Headway()
-        reading.headway.add(len(page.rows), page.total, self._last_time(page))
+        reading.headway.add(len(page.rows), page.total, self._edges(page))
         return page
 
-    def _last_time(self, page: Page) -> datetime | None:
-        """Return the time of a page's last row, where whoever watches has nothing else to go by."""
-        if page.total is not None:
-            return None
-        with contextlib.suppress(Exception):  # whatever is odd about the row: reading it will say so
-            return next((self.stream.time_of(row) for row in page.rows[-1:]), None)
-        return None
+    def _edges(self, page: Page) -> list[datetime]:
+        """Return the times of a page's first and last row, for whoever watches."""
+        with contextlib.suppress(Exception):  # whatever is odd about a row: reading it will say so
+            times = [self.stream.time_of(row) for row in (*page.rows[:1], *page.rows[-1:])]
+            return [time for time in times if time is not None]
+        return []
 
     def take(self, reading: Reading, window: Window, page: Page) -> Sequence[PreparedRow]:  # noqa: ARG002 - for details
         """Pack those rows of a page that are the window's."""

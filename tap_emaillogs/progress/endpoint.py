@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tap_emaillogs.engine.windows import next_revisit
-from tap_emaillogs.http.activity import Wait
 
 if TYPE_CHECKING:
     from tap_emaillogs.engine.endpoint import Endpoint
     from tap_emaillogs.engine.observer import Headway
     from tap_emaillogs.engine.reading import Outcome, Reading
+    from tap_emaillogs.http.activity import Wait
     from tap_emaillogs.streams.window import Window
 
 _FIRST_GUESS = 0.02
@@ -128,7 +128,7 @@ class EndpointProgress:
         at, backwards = self._reached, False
         if at is None and readings:
             first = min(readings, key=lambda reading: reading.window)
-            at, backwards = first.headway.last, _is_backwards(first.headway)
+            at, backwards = first.headway.at, first.headway.backwards
         running = (now if self.ended is None else self.ended) - (now if self.begun is None else self.begun)
         return Snapshot(
             rows=self.rows + sum(reading.headway.rows for reading in readings),
@@ -142,15 +142,11 @@ class EndpointProgress:
         )
 
 
-def _is_backwards(headway: Headway) -> bool:
-    return headway.first is not None and headway.last is not None and headway.last < headway.first
-
-
 def _share(headway: Headway, window: Window) -> float:
     """Estimate how much of a window its pages have shown: by the total, else by the time of the last row."""
     if headway.total:
         return min(1.0, headway.rows / headway.total)
-    if headway.last is None or headway.last == headway.first or headway.last not in window:
+    if headway.at is None or headway.at not in window:
         return 0.0
-    passed = window.end - headway.last if _is_backwards(headway) else headway.last - window.start
+    passed = window.end - headway.at if headway.backwards else headway.at - window.start
     return passed / window.length

@@ -15,7 +15,7 @@ def is_terminal() -> bool:
 
 
 def takes_more() -> bool:
-    """Whether writing to stderr now would not be held up: by a full pipe, or by a terminal that was stopped (Ctrl-S)."""
+    """Whether writing to stderr now would not be held up by a full pipe, or a terminal that was stopped (Ctrl-S)."""
     try:
         return bool(select.select([], [sys.stderr.fileno()], [], 0)[1])
     except (AttributeError, OSError, ValueError):  # no file behind it: writing tells

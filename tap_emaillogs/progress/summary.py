@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 MANY = 20
 """With more endpoints than that, there is one entry for each stream."""
+_GO_ON = (
+    "to go on, run the tap again with that STATE (meltano run takes it by itself): nothing is lost, and nothing has to "
+    "be undone"
+)
 _STATUSES = ("complete", "truncated", "pending", "failed")
 
 
@@ -116,10 +120,7 @@ def kept(tracker: Tracker, signal: str) -> list[str]:
     """Say what a run that was stopped leaves, and how to go on."""
     rows = sum(one.rows for one in tracker.endpoints)
     unread = len(tracker.running())
+    verb = "is" if rows == 1 else "are"
     again = f"; what was being read of {words.count(unread, 'endpoint')} is read again" if unread else ""
-    return [
-        f"stopped by {signal}: {words.count(rows, 'row')} of this run {'is' if rows == 1 else 'are'} kept, and covered "
-        f"by the last STATE on stdout{again}",
-        "to go on, run the tap again with that STATE (meltano run takes it by itself): nothing is lost, and nothing has "
-        "to be undone",
-    ]
+    said = f"{words.count(rows, 'row')} of this run {verb} kept, and covered by the last STATE on stdout{again}"
+    return [f"stopped by {signal}: {said}", _GO_ON]

@@ -27,7 +27,7 @@ def harmless(method: Callable[Concatenate[_T, _P], None]) -> Callable[Concatenat
     """Let nothing that goes wrong here reach the run."""
 
     @functools.wraps(method)
-    def call(self: _T, *args: _P.args, **kwargs: _P.kwargs) -> None:
+    def call(self: _T, /, *args: _P.args, **kwargs: _P.kwargs) -> None:
         try:
             method(self, *args, **kwargs)
         except Exception as error:

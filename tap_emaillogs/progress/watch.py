@@ -28,8 +28,8 @@ _logger = logging.getLogger("tap-emaillogs.progress")
 class Watch(Tracker):
     """Shows progress where the log's level has room for it (INFO), inside a `with` block.
 
-    On a terminal that is a display, elsewhere lines. A display needs rich, which every ordinary installation has; without it
-    a terminal has lines too.
+    On a terminal that is a display, elsewhere lines. A display needs rich, which every ordinary installation has;
+    without it a terminal has lines too.
     """
 
     def __init__(self, clock: Clock, redact: Callable[[str], str]) -> None:
