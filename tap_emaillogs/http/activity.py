@@ -41,7 +41,9 @@ class Activity:
         self._lock = threading.Lock()
         self._waiting: Counter[Wait] = Counter()
         self._since: dict[Wait, float] = {}
-        self._waited: Counter[Wait] = Counter()
+        self._waited: dict[Wait, float] = {}
+        self._last: tuple[Wait, float, float] | None = None
+        """The wait that ended last: for what, until when, and for how many seconds."""
 
     def count_request(self) -> None:
         """Note a request that is being sent."""
@@ -62,25 +64,34 @@ class Activity:
         _logger.debug("%s: waits %.1f s %s", self.label, seconds, why)
         with self._lock:
             self._waiting[why] += 1
-            self._since.setdefault(why, clock.monotonic())
+            began = clock.monotonic()
+            self._since.setdefault(why, began)
         try:
             clock.wait(seconds)
         finally:
             with self._lock:
+                now = clock.monotonic()
+                self._last = why, now, now - began
                 self._waiting[why] -= 1
                 if not self._waiting[why]:
-                    self._waited[why] += clock.monotonic() - self._since.pop(why)  # type: ignore[assignment] # seconds
+                    self._waited[why] = self._waited.get(why, 0.0) + now - self._since.pop(why)
 
-    def waits_for(self) -> Wait | None:
-        """Return what most of the workers that wait are waiting for; None: none waits."""
+    def waits_for(self, now: float) -> Wait | None:
+        """Return what most of the workers that wait are waiting for; None: none waits.
+
+        A request between two waits, shorter than these, is no end of waiting.
+        """
         with self._lock:
             waits = [wait for wait, workers in self._waiting.items() if workers]
+            if not waits and self._last is not None:
+                why, ended, lasted = self._last
+                return why if now - ended < lasted else None
             return max(waits, key=lambda wait: (self._waiting[wait], _ORDER[wait]), default=None)
 
     def waited(self, now: float) -> dict[Wait, float]:
         """Return for how many seconds each was waited for by at least one worker; `now` as the clock's `monotonic`."""
         with self._lock:
-            waited: dict[Wait, float] = {**self._waited}
+            waited = {**self._waited}
             for wait, since in self._since.items():
                 waited[wait] = waited.get(wait, 0.0) + now - since
             return waited

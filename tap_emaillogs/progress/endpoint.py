@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _FIRST_GUESS = 0.02
 """So much must be done before the time left is estimated."""
+_NEARLY = 0.99
+"""No more is done before the end: what is read is still to be written."""
 
 
 @dataclass(frozen=True)
@@ -124,22 +126,27 @@ class EndpointProgress:
         done = self._done
         for reading in readings:
             done += reading.window.length * _share(reading.headway, reading.window)
-        share = min(1.0, done / self._length) if self._length else 1.0
+        share = min(1.0 if self.ended else _NEARLY, done / self._length) if self._length else 1.0
         at, backwards = self._reached, False
         if at is None and readings:
             first = min(readings, key=lambda reading: reading.window)
             at, backwards = first.headway.at, first.headway.backwards
         running = (now if self.ended is None else self.ended) - (now if self.begun is None else self.begun)
         return Snapshot(
-            rows=self.rows + sum(reading.headway.rows for reading in readings),
+            rows=self.rows + sum(_rows(reading.headway) for reading in readings),
             requests=self.requests,
             share=share,
             at=at,
             backwards=backwards,
-            waits_for=None if self.ended is not None else self.activity.waits_for(),
+            waits_for=None if self.ended is not None else self.activity.waits_for(now),
             running=running,
             left=running * (1 - share) / share if share >= _FIRST_GUESS and self.ended is None else None,
         )
+
+
+def _rows(headway: Headway) -> int:
+    """Return how many rows of a window were seen: pages may overlap."""
+    return min(headway.rows, headway.total or headway.rows)
 
 
 def _share(headway: Headway, window: Window) -> float:

@@ -44,7 +44,7 @@ class Live:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
         self.drawn = False
-        """Whether there was a display at all."""
+        """Whether there was a display, and it did well."""
 
     def start(self) -> None:
         """Begin, now that it is known what is to be read."""
@@ -64,6 +64,7 @@ class Live:
             with _log_kept() as log:
                 self._draw(log)
         except Exception as error:
+            self.drawn = False
             _logger.debug("progress cannot be shown", exc_info=error)
 
     def _draw(self, log: deque[str]) -> None:

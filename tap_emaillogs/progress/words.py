@@ -29,6 +29,11 @@ def span(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.1f} s"
 
 
+def left(seconds: float) -> str:
+    """Return how long it may still take: `about 5 min left`."""
+    return f"about {span(max(1.0, seconds))} left"
+
+
 def count(number: int, one: str, many: str | None = None) -> str:
     """Return `1 row`, `4,900 rows`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
@@ -54,7 +59,7 @@ def line(one: EndpointProgress, now: Snapshot, ending: str = "") -> str:
     if now.waits_for is not None:
         parts.append(f"waits {waiting(one, now.waits_for)}")
     if now.left is not None:
-        parts.append(f"about {span(now.left)} left")
+        parts.append(left(now.left))
     return f"{one.name}: {', '.join(parts)}"
 
 
@@ -89,13 +94,13 @@ def fields(one: EndpointProgress, now: Snapshot) -> dict[str, object]:
 
 def totals(running: Sequence[Snapshot], name: str) -> str:
     """Return one line for many endpoints."""
-    left = max((now.left for now in running if now.left is not None), default=None)
+    longest = max((now.left for now in running if now.left is not None), default=None)
     waits = sum(now.waits_for is not None for now in running)
     parts = [
         count(sum(now.rows for now in running), "row"),
         count(sum(now.requests for now in running), "request"),
         *([f"{waits:,} wait"] if waits else []),
-        *([f"about {span(left)} left"] if left is not None else []),
+        *([left(longest)] if longest is not None else []),
     ]
     return f"{name}: {', '.join(parts)}"
 
