@@ -228,6 +228,17 @@ def test_debug_tells_each_window_and_each_wait_and_not_what_is_selected(play: Pl
     assert len(found.stderr.splitlines()) < 60
 
 
+def test_the_log_can_be_configured_as_the_docs_say(play: Play, tmp_path: Path) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "running.md").read_text("utf-8")
+    given = tmp_path / "logging.yaml"
+    given.write_text(text.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    box = play(now=None, size=40, vendors=["smtp2go"])
+    found = command(config_of(box), environment={"SINGER_SDK_LOG_CONFIG": str(given)}, box=box)
+    assert "record_count" in found.stderr
+    assert "http_request_duration" not in found.stderr
+    assert said(found)
+
+
 def test_metrics_come_as_from_every_tap(play: Play) -> None:
     box = play(now=None, size=40, vendors=["smtp2go"])
     found = command(config_of(box), box=box)

@@ -142,8 +142,10 @@ def _gathered(policy: Policy, age: timedelta) -> timedelta:
 
 
 def next_revisit(policy: Policy, progress: Progress, now: datetime) -> datetime | None:
-    """Return from when on a run reads something once more, were it to come then; None: nothing is revisited."""
-    due = [mark + age + _gathered(policy, age) for age, mark in progress.marks.items() if age in policy.revisits]
+    """Return from when on a run reads something once more, were it to come then; None: nothing waits for that."""
+    marks = ((age, mark) for age, mark in progress.marks.items() if age in policy.revisits)
+    read = progress.bookmark
+    due = [mark + age + _gathered(policy, age) for age, mark in marks if read is not None and mark < read]
     return max(now, min(due)) if due else None
 
 

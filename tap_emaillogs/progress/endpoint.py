@@ -113,11 +113,8 @@ class EndpointProgress:
         """Return from when on a run looks for late events again; None: none does."""
         endpoint = self.endpoint
         now = endpoint.now
-        due = [
-            next_revisit(endpoint.policy, consumer.bookmark.progress, now)
-            for consumer in endpoint.consumers
-            if consumer.bookmark.progress.bookmark is not None
-        ]
+        progress = [consumer.bookmark.progress for consumer in endpoint.consumers]
+        due = [next_revisit(endpoint.policy, one, now) for one in progress]
         return min((moment for moment in due if moment is not None), default=None)
 
     def snapshot(self, now: float) -> Snapshot:

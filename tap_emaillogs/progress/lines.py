@@ -83,7 +83,8 @@ class Lines:
         if not running or not takes_more():
             return
         for one, now in running[:FEW]:
-            self._tell(one, words.line(one, now), now)
+            if one.ended is None:
+                self._tell(one, words.line(one, now), now)
         if self._many:
             self._tell_others([now for _, now in running[FEW:]])
 

@@ -1,4 +1,4 @@
-"""Progress on a terminal: a display that is drawn anew about twice a second, with the log above it."""
+"""Progress on a terminal: a display that is drawn anew about once a second, with the log above it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from tap_emaillogs.progress.summary import Entry
     from tap_emaillogs.progress.tracker import Tracker
 
-_FIRST = 1.0
-"""Seconds before anything is drawn: a run that ends sooner needs no display, and does not pay for one."""
+_FIRST = 3.0
+"""Seconds before anything is drawn: importing rich takes a hundredth of that, and a run that ends sooner needs none."""
+_LOOK = 0.1
 _PAUSE = 0.5
-_SHARE = 200
+_SHARE = 400
 """Drawing takes at most one part in so many of the time."""
 _MOST_ROWS = 20
 _MOST_LINES = 10_000
@@ -58,9 +59,10 @@ class Live:
             self._thread.join(1.0)
 
     def _run(self) -> None:
-        if self._over.wait(_FIRST):
-            return
         try:
+            while self._tracker.clock.monotonic() - self._tracker.began < _FIRST:
+                if self._over.wait(_LOOK):
+                    return
             with _log_kept() as log:
                 self._draw(log)
         except Exception as error:
@@ -126,7 +128,7 @@ def table_of(found: Sequence[Entry]) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("endpoint")
+    table.add_column("endpoint", overflow="ellipsis", no_wrap=True)
     for name in ("rows", "requests", "at least"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("windows")

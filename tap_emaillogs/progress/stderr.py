@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
 
@@ -9,9 +10,10 @@ import sys
 def is_terminal() -> bool:
     """Whether a person watches stderr, and the messages on stdout do not run through the same screen."""
     try:
-        return sys.stderr.isatty() and not sys.stdout.isatty()
+        watched = sys.stderr.isatty() and not sys.stdout.isatty()
     except (AttributeError, OSError, ValueError):  # closed, or None
         return False
+    return watched and os.environ.get("TERM") != "dumb"
 
 
 def takes_more() -> bool:
