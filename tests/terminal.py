@@ -48,10 +48,10 @@ class Terminal:
         """What was written, without the codes that move the cursor and colour it."""
         return _CODE.sub("", self.raw)
 
-    def wait_for(self, text: str, seconds: float = 30) -> None:
+    def wait_for(self, pattern: str, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
-        while text not in self.shown:
-            assert time.monotonic() < end, f"no {text!r} in:\n{self.shown}"
+        while not re.search(pattern, self.shown):
+            assert time.monotonic() < end, f"no {pattern} in:\n{self.shown}"
             time.sleep(0.02)
 
 

@@ -91,5 +91,6 @@ class Lines:
     def _tell_others(self, others: Sequence[Snapshot]) -> None:
         planned = self._tracker.planned
         ended = sum(one.ended is not None for one in planned)
-        _logger.info("%s", words.totals(others, f"{len(others):,} more are being read"))
+        if others:
+            _logger.info("%s", words.totals(others, f"{len(others):,} more are being read"))
         _logger.info("%d of %d endpoints are done", ended, len(planned))
