@@ -10,6 +10,9 @@ def main() -> None:
     gc.disable()  # what is imported stays: there is nothing to be found
     from tap_emaillogs.tap import TapEmailLogs  # noqa: PLC0415 - see above
 
+    from tap_emaillogs.cli import check_level  # noqa: PLC0415 - likewise
+
+    check_level()
     gc.freeze()
     gc.enable()
     TapEmailLogs.cli()

@@ -44,6 +44,19 @@ QUIET = click.Option(
 )
 
 
+def check_level() -> None:
+    """Stop where the environment wants a level of the log that there is not; the SDK would show a traceback.
+
+    Raises:
+        SystemExit: There is no such level.
+    """
+    names = logging.getLevelNamesMapping()
+    variable = next((name for name in ("TAP_EMAILLOGS_LOGLEVEL", "LOGLEVEL") if os.environ.get(name)), None)
+    if variable is not None and os.environ[variable].upper() not in names:
+        sys.stderr.write(f"{variable} is no level of the log: give DEBUG, INFO, WARNING, ERROR or CRITICAL\n")
+        sys.exit(1)
+
+
 class InputError(Exception):
     """Something given on the command line cannot be used; `str()` is the sentence for the user."""
 

@@ -213,6 +213,13 @@ def test_a_quiet_run_says_what_failed(play: Play) -> None:
     assert "What to do: " in line
 
 
+@pytest.mark.parametrize("variable", ["LOGLEVEL", "TAP_EMAILLOGS_LOGLEVEL"])
+def test_an_unknown_level_is_a_mistake_in_words(variable: str) -> None:
+    found = command({}, "--version", environment={variable: "loud"})
+    assert found.status == 1
+    assert found.stderr == f"{variable} is no level of the log: give DEBUG, INFO, WARNING, ERROR or CRITICAL\n"
+
+
 def test_debug_tells_each_window_and_each_wait_and_not_what_is_selected(play: Play, hurried: None) -> None:
     box = play(size=300, vendors=["jetemail"])
     config = config_of(box, requests_per_minute=60, window_hours=360)
