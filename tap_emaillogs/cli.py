@@ -28,6 +28,39 @@ CLOSED_OUTPUT = 128 + 13
 
 SCHEMA = "schema"
 """The value of `--test` that only prints SCHEMA messages."""
+_SELECTION = logging.getLogger("singer_sdk.singerlib.catalog")
+"""Tells of each column, several times, that it is selected since its stream is."""
+
+
+def _be_quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's
+    if value:
+        root = logging.getLogger()
+        root.setLevel(max(root.level, logging.WARNING))
+        for handler in root.handlers:  # a logger with a level of its own is not asked again
+            handler.setLevel(max(handler.level, logging.WARNING))
+
+
+QUIET = click.Option(
+    ["--quiet"],
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_be_quiet,
+    help="Only warnings and errors on stderr, whatever LOGLEVEL says: no progress, no summary.",
+)
+
+
+def check_level() -> None:
+    """Stop where the environment wants a level of the log that there is not; the SDK would show a traceback.
+
+    Raises:
+        SystemExit: There is no such level.
+    """
+    names = logging.getLevelNamesMapping()
+    variable = next((name for name in ("TAP_EMAILLOGS_LOGLEVEL", "LOGLEVEL") if os.environ.get(name)), None)
+    if variable is not None and os.environ[variable].upper() not in names:
+        sys.stderr.write(f"{variable} is no level of the log: give DEBUG, INFO, WARNING, ERROR or CRITICAL\n")
+        sys.exit(1)
 
 
 class InputError(Exception):
@@ -48,6 +81,8 @@ class Command(SingerCommand):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the tap."""
+        if _SELECTION.level == logging.NOTSET:  # where the user's own configuration of the log does not want it
+            _SELECTION.setLevel(logging.INFO)
         # Not SingerCommand's: it adds a line of its own to each mistake in the configuration.
         logging.captureWarnings(capture=True)
         sys.excepthook = self.excepthook

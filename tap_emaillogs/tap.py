@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from singer_sdk.streams import RESTStream
 
     from tap_emaillogs.engine.planning import Sources
+    from tap_emaillogs.progress.watch import Watch
     from tap_emaillogs.streams.base import LogStream
     from tap_emaillogs.streams.provider import Account, Provider
     from tap_emaillogs.streams.records import Record
@@ -147,19 +148,22 @@ class TapEmailLogs(Tap):
         Raises:
             SystemExit: With 1 when a stream failed, 128 + n when ended by signal n, 141 when nobody reads stdout.
         """
+        from tap_emaillogs.progress.watch import Watch  # noqa: PLC0415 - see above
+
         cli.redact_logs(self.redact, self.name)
         selected = [stream for stream in self.streams.values() if stream.selected]
         self.message_writer.buffered = True  # type: ignore[attr-defined] # a LineWriter
         try:
-            status = self._sync(selected)
-            self.message_writer.flush()  # type: ignore[attr-defined] # likewise
+            with Watch(self.clock, self.redact) as watch:
+                status = self._sync(selected, watch)
+                self.message_writer.flush()  # type: ignore[attr-defined] # likewise
         except BrokenPipeError:
             self.clock.stop()
             cli.leave_output()
         if status:
             sys.exit(status)
 
-    def _sync(self, selected: Sequence[Stream]) -> int:
+    def _sync(self, selected: Sequence[Stream], watch: Watch) -> int:
         from tap_emaillogs.engine.sync import Sync  # noqa: PLC0415 - see above
 
         for stream in selected:
@@ -171,10 +175,14 @@ class TapEmailLogs(Tap):
             writer=self.message_writer,  # type: ignore[arg-type] # a LineWriter
             state=self.state,
             clock=self.clock,
+            observer=watch,
         )
         self._wake = sync.wake
         status = sync.execute()
-        return 128 + (self._signal or 0) if status is None else status
+        if status is None:
+            status = 128 + (self._signal or 0)
+            watch.stopped(self._signal or 0)
+        return status
 
     def records_of(self, stream: Stream, context: Context | None) -> Iterator[Record]:
         """Yield what is due for one stream in one partition, for whoever calls `stream.sync()`.
@@ -226,7 +234,7 @@ class TapEmailLogs(Tap):
         """Return the SDK's command, with a check and a plan, and with plain sentences for bad input."""
         command = super().get_singer_command()
         command.__class__ = cli.Command
-        command.params = cli.with_own_options(command.params)
+        command.params = [*cli.with_own_options(command.params), cli.QUIET]
         return command
 
     @classmethod

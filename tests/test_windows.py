@@ -17,6 +17,7 @@ from tap_emaillogs.engine.windows import (
     cut_at,
     equal_parts,
     need,
+    next_revisit,
     plan,
     subtract,
     tile,
@@ -236,6 +237,22 @@ def test_progress_moves_over_a_window_that_holds_it_and_over_no_other() -> None:
     assert (progress.bookmark, progress.marks) == (at(200), {HOUR: at(200), DAY: at(500)})
     progress.advance(Window(at(50), at(150)), rules, NOW + DAY)
     assert progress.bookmark == at(200)
+
+
+def test_the_next_revisit_is_when_a_run_first_finds_one_due() -> None:
+    rules, progress = policy(revisits=(6 * HOUR, DAY)), Progress()
+    assert next_revisit(rules, progress, NOW) is None
+    first = need(rules, progress, NOW).forward
+    assert first is not None
+    progress.bookmark = first.start
+    assert next_revisit(rules, progress, NOW) is None, "nothing was read"
+    progress.advance(first, rules, NOW)
+    due = next_revisit(rules, progress, NOW)
+    assert due == NOW + 6 * HOUR / 4
+    for later in (due - SECOND, due):
+        progress.bookmark = later - 5 * MINUTE  # as runs meanwhile move it
+        assert bool(need(rules, progress, later).revisits) == (later == due)
+    assert next_revisit(rules, progress, due + HOUR) == due + HOUR
 
 
 def test_a_mark_stops_where_the_reading_was_too_young() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tap_emaillogs.engine.finish import Consumer, Finished, Finisher
 from tap_emaillogs.engine.ledger import EndpointLedger
+from tap_emaillogs.engine.observer import Observer
 from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import EndpointContext, Outcome, Reading
 from tap_emaillogs.engine.window_queue import Done, Parts, WindowQueue
@@ -72,7 +73,8 @@ class Endpoint:
     def __post_init__(self) -> None:
         self.policy = self.stream.account.policy(self.stream.unit, self.stream.defaults)
         self.reader = reader_of(self.stream)
-        self.context = EndpointContext(self.state.notes)
+        self.context = EndpointContext(self.state.notes, label=str(self))
+        self.observer = Observer()
         clock = self.stream.account.client.clock
         self.ledger = EndpointLedger(self.id, self.stream.filters(), clock.now)
         self._finisher = Finisher(self.stream, self.consumers, self.privacy, self._check)
@@ -259,6 +261,7 @@ class Endpoint:
             splits=reading.splits,
             gap_reason=outcome.reason,
         )
+        self.observer.window_ends(self, reading, outcome, count)
         if outcome.status != "complete":
             self.state.note_incomplete(reading.window, outcome.status)
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_emaillogs.engine.endpoint import Endpoint, Failure
+from tap_emaillogs.engine.observer import Observer
 from tap_emaillogs.engine.pool import Pool
 from tap_emaillogs.engine.reading import Outcome
-from tap_emaillogs.engine.window_queue import Done
+from tap_emaillogs.engine.window_queue import Done, Parts
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.http.errors import NotAuthorized, NotPermitted, ReadError
 
@@ -87,9 +88,10 @@ class _Cleaned:
 class Engine:
     """Reads the planned windows of all endpoints."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], clock: Clock) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], clock: Clock, observer: Observer | None = None) -> None:
         self._endpoints = endpoints
         self._clock = clock
+        self._observer = observer or Observer()
         # A SimpleQueue may be put to from a signal handler, whatever the interrupted thread holds.
         self._arrivals: queue.SimpleQueue[_Arrival | _Cleaned | None] = queue.SimpleQueue()
         self._noted: queue.SimpleQueue[Endpoint] = queue.SimpleQueue()
@@ -103,6 +105,7 @@ class Engine:
         self.failures: list[Failure] = []
         for endpoint in endpoints:
             endpoint.context.notes.on_change = self._notes_changed(endpoint)
+            endpoint.observer = self._observer
 
     def wake(self) -> None:
         """Make a waiting `steps` look at the clock; callable from anywhere."""
@@ -201,7 +204,11 @@ class Engine:
             self._pool.submit(lambda slot=slot: self._read(endpoint, slot))  # type: ignore[misc]
 
     def _read(self, endpoint: Endpoint, slot: Slot) -> None:
-        self._arrivals.put(_Arrival(endpoint, slot, endpoint.read(slot.reading)))
+        self._observer.window_begins(endpoint, slot.reading)
+        result = endpoint.read(slot.reading)
+        if isinstance(result, Parts):
+            self._observer.window_is_split(endpoint, slot.reading, len(result.windows))
+        self._arrivals.put(_Arrival(endpoint, slot, result))
         if self._over:
             self._discard()
 

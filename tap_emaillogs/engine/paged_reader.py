@@ -6,6 +6,7 @@ decided there: a window that one reading cannot show, or memory should not hold,
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from singer_sdk.streams.rest import PageContext
 
 from tap_emaillogs.engine import seams
 from tap_emaillogs.engine.attempt import Attempt
+from tap_emaillogs.engine.observer import Headway
 from tap_emaillogs.engine.reader import Reader
 from tap_emaillogs.engine.reading import Outcome, Split
 from tap_emaillogs.engine.samples import sample_of
@@ -25,6 +27,7 @@ from tap_emaillogs.streams.records import Packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from tap_emaillogs.engine.reading import Reading, Sample
     from tap_emaillogs.streams.base import LogStream
@@ -119,7 +122,7 @@ class PagedReader(Reader):
             PageRefused: A page after the first could not be had.
         """
         try:
-            return self.ask(reading, reading.window, paginator.current_value)
+            page = self.ask(reading, reading.window, paginator.current_value)
         except errors.TooMuch:
             raise
         except errors.VendorError as error:
@@ -128,6 +131,17 @@ class PagedReader(Reader):
             if paginator.count and error.status not in {401, 402, 403}:
                 raise errors.PageRefused(f"page {paginator.count + 1}: {error}", error.hint) from error
             raise
+        if not paginator.count:
+            reading.headway = Headway()
+        reading.headway.add(len(page.rows), page.total, self._edges(page))
+        return page
+
+    def _edges(self, page: Page) -> list[datetime]:
+        """Return the times of a page's first and last row, for whoever watches."""
+        with contextlib.suppress(Exception):  # whatever is odd about a row: reading it will say so
+            times = [self.stream.time_of(row) for row in (*page.rows[:1], *page.rows[-1:])]
+            return [time for time in times if time is not None]
+        return []
 
     def take(self, reading: Reading, window: Window, page: Page) -> Sequence[PreparedRow]:  # noqa: ARG002 - for details
         """Pack those rows of a page that are the window's."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tap_emaillogs.engine.density import Density
 from tap_emaillogs.engine.notes import Notes
+from tap_emaillogs.engine.observer import Headway
 from tap_emaillogs.formats.timestamps import millis
+from tap_emaillogs.http.activity import Activity
 from tap_emaillogs.http.client import Meter
 
 if TYPE_CHECKING:
@@ -44,8 +46,9 @@ class Observed:
 class EndpointContext:
     """What the readings of an endpoint share: what the run learned, the notes in STATE, and whether they are wanted."""
 
-    def __init__(self, notes: Mapping[str, Any], on_change: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, notes: Mapping[str, Any], on_change: Callable[[], None] = lambda: None, label: str = "") -> None:
         self.observed = Observed()
+        self.activity = Activity(label)
         self.notes = Notes(notes, on_change)
         self.cancelled = False
         """Whether the endpoint has ended: nobody waits for what is still being read."""
@@ -60,13 +63,16 @@ class Reading:
     splits: int = 0
     """How many splits led to this window."""
     meter: Meter = field(init=False)
+    headway: Headway = field(init=False)
+    """For whoever watches."""
     short: int | None = None
     """How many rows the vendor announced and did not give, where the window is split for that."""
     allowance: list[int] | None = None
     """What the parts of such a window may lack, all together; shared by them."""
 
     def __post_init__(self) -> None:
-        self.meter = Meter(lambda: self.context.cancelled)
+        self.meter = Meter(lambda: self.context.cancelled, self.context.activity)
+        self.headway = Headway()
 
     def lacks(self, rows: int) -> bool:
         """Note how many rows this part lacks; tell whether the parts lack no more than their whole did."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.engine.engine import Engine
 from tap_emaillogs.engine.ledger import SyncWindows
+from tap_emaillogs.engine.observer import Observer
 from tap_emaillogs.engine.window_writer import WindowWriter, records_of
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.privacy.plan import Privacy
@@ -38,6 +39,7 @@ class Sync:
         writer: Where messages go.
         state: The tap's STATE, which is changed as windows are written.
         clock: The run's clock.
+        observer: Is told what happens.
     """
 
     def __init__(  # noqa: PLR0913 - all named
@@ -49,6 +51,7 @@ class Sync:
         writer: LineWriter,
         state: Mapping[str, Any],
         clock: Clock,
+        observer: Observer | None = None,
     ) -> None:
         now, privacy = clock.now(), Privacy.of(config)
         self._first_run = not any(state.get("bookmarks", {}).values())
@@ -57,8 +60,10 @@ class Sync:
         if not (endpoints or failures):
             _logger.warning("nothing is read: no selected stream reads a log (sync_windows alone reads nothing)")
         self._selected, self._config, self._state = selected, config, state
-        self._engine = Engine(endpoints, clock)
+        self._observer = observer or Observer()
+        self._engine = Engine(endpoints, clock, self._observer)
         self._engine.failures += failures
+        self._observer.run_begins(endpoints, failures)
         self._run = WindowWriter(
             endpoints=endpoints,
             engine=self._engine,
@@ -87,6 +92,7 @@ class Sync:
         for stream in self._selected:
             if isinstance(stream, EmailEvents):
                 stream.tell_remarks()
+        self._observer.run_ends(self._engine.failures)
         failures, gaps = self._run.report(), self._run.gaps()
         if gaps and self._config.get("on_gap") == "fail":
             _logger.error("%d windows are missing at the vendor; on_gap is fail, so this run failed", gaps)

@@ -61,6 +61,9 @@ class WindowQueue:
         self.in_flight = 0
         """How many are being read."""
 
+    def __len__(self) -> int:
+        return len(self._slots)
+
     def extend(self, readings: Iterable[Reading]) -> None:
         """Add windows at the end."""
         self._slots.extend(map(Slot, readings))

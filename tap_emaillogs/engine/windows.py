@@ -124,11 +124,7 @@ def _due(policy: Policy, progress: Progress, now: datetime, begin: datetime) -> 
         stretch = Window(floor(progress.marks[age], policy.unit), floor(min(cutoff, begin), policy.unit))
         if stretch.start >= stretch.end:
             continue
-        # Gathering must not outlast the vendor's history: what is gone cannot be revisited.
-        gather = age / 4
-        if policy.history is not None:
-            gather = min(gather, max(policy.history - age, timedelta()) / 2)
-        if stretch.length >= gather or cutoff >= begin:
+        if stretch.length >= _gathered(policy, age) or cutoff >= begin:
             due.append(stretch)
     chance = policy.last_chance(now)
     if chance is not None and progress.last_seen is not None:
@@ -137,6 +133,20 @@ def _due(policy: Policy, progress: Progress, now: datetime, begin: datetime) -> 
         if stretch.start < stretch.end:
             due.append(stretch)
     return tuple(due)
+
+
+def _gathered(policy: Policy, age: timedelta) -> timedelta:
+    """Return how much time is revisited at once; that must not outlast the vendor's history."""
+    gather = age / 4
+    return gather if policy.history is None else min(gather, max(policy.history - age, timedelta()) / 2)
+
+
+def next_revisit(policy: Policy, progress: Progress, now: datetime) -> datetime | None:
+    """Return from when on a run reads something once more, were it to come then; None: nothing waits for that."""
+    marks = ((age, mark) for age, mark in progress.marks.items() if age in policy.revisits)
+    read = progress.bookmark
+    due = [mark + age + _gathered(policy, age) for age, mark in marks if read is not None and mark < read]
+    return max(now, min(due)) if due else None
 
 
 def union(windows: Iterable[Window]) -> list[Window]:

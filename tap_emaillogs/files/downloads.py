@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tap_emaillogs.files.archives import BrokenFile, WrongPassword
 from tap_emaillogs.files.tables import Table, open_table
+from tap_emaillogs.http.activity import Wait
 from tap_emaillogs.http.retries import waits
 
 if TYPE_CHECKING:
@@ -46,5 +47,5 @@ def fetch_table(  # noqa: PLR0913 - where from, where to, and what is known of t
             if attempt >= client.max_tries:
                 raise BrokenFile(f"{error} ({attempt} tries)", error.hint) from error
             _logger.warning("%s, %s: %s; it is fetched again", client.label, reading, error)
-            client.clock.wait(wait)
+            reading.context.activity.wait(client.clock, wait, Wait.RETRY)
     raise AssertionError  # pragma: no cover - waits() does not end

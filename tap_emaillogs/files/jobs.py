@@ -19,6 +19,7 @@ from tap_emaillogs.files.jobboard import Board, Gone, JobFailed, Origin, RemoteJ
 from tap_emaillogs.files.jobnotes import JobNote, JobNotes
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.values import json_text
+from tap_emaillogs.http.activity import Wait
 from tap_emaillogs.http.client import Meter
 from tap_emaillogs.http.errors import Misunderstood, ReadError, VendorError
 from tap_emaillogs.streams.records import digest
@@ -199,12 +200,13 @@ class JobReader(Reader):
     def _wait(self, reading: Reading, job: JobNote, origin: Origin) -> RemoteJob | None:
         """Poll until the job is done; None: it takes longer than `export_timeout_minutes`."""
         clock, settings = self.account.client.clock, self.stream.settings
+        activity = reading.context.activity
         deadline = clock.monotonic() + 60 * settings.export_timeout_minutes
         delay = settings.poll_seconds
         newer_than = -1.0
         if origin == "new":
             newer_than = clock.monotonic()
-            clock.wait(min(delay, 60 * settings.export_timeout_minutes))
+            activity.wait(clock, min(delay, 60 * settings.export_timeout_minutes), Wait.EXPORT)
         while True:
             seen, jobs = self._board.look(newer_than, reading.meter)
             found = next((one for one in jobs if one.id == job.id), None)
@@ -216,7 +218,7 @@ class JobReader(Reader):
                 return None
             # Windows that wake at about the same time share one look at the list.
             newer_than = seen + delay / 2
-            clock.wait(min(delay, left))
+            activity.wait(clock, min(delay, left), Wait.EXPORT)
             delay = max(delay, min(delay * _FACTOR, _LONGEST_POLL))
 
     def _check_alive(self, job: JobNote, found: RemoteJob | None, origin: Origin) -> None:

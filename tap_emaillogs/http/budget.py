@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from tap_emaillogs.http.activity import Activity, Wait
+
 if TYPE_CHECKING:
     from tap_emaillogs.http.clock import Clock
 
@@ -20,13 +22,16 @@ class Budget:
         self._clock = clock
         self._lock = threading.Lock()
         self._next = 0.0
+        self._paused_until = 0.0
+        """Until when the vendor asked not to be asked."""
 
-    def acquire(self) -> None:
-        """Wait for this request's turn.
+    def acquire(self, activity: Activity | None = None) -> None:
+        """Wait for this request's turn; `activity` is told of it.
 
         Raises:
             Stopped: The run ended meanwhile.
         """
+        activity = activity or Activity()
         while True:
             with self._lock:
                 now = self._clock.monotonic()
@@ -34,9 +39,11 @@ class Budget:
                 if delay <= 0:
                     self._next = now + self._interval
                     return
-            self._clock.wait(delay)
+                why = Wait.RETRY_AFTER if now < self._paused_until else Wait.BUDGET
+            activity.wait(self._clock, delay, why)
 
     def pause(self, seconds: float) -> None:
         """Let no request of this account start for `seconds`."""
         with self._lock:
-            self._next = max(self._next, self._clock.monotonic() + seconds)
+            self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
+            self._next = max(self._next, self._paused_until)

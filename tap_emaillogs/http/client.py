@@ -127,7 +127,7 @@ class ApiClient:
             Unreachable: No usable answer after `max_tries`.
         """
         exchange = _Exchange(request, meter, as_json, True, self._errors)
-        tries = self._tries()
+        tries = self._tries(exchange.meter)
         while True:
             try:
                 return self._try(exchange, lambda response: self._json(response, exchange, decode))
@@ -167,11 +167,18 @@ class ApiClient:
 
     # One try after the other.
 
-    def _tries(self) -> Tries:
-        return Tries(self.max_tries, clock=self.clock, budget=self.budget, logger=self._logger, label=self.label)
+    def _tries(self, meter: Meter) -> Tries:
+        return Tries(
+            self.max_tries,
+            clock=self.clock,
+            budget=self.budget,
+            logger=self._logger,
+            label=self.label,
+            activity=meter.activity,
+        )
 
     def _until_read(self, exchange: _Exchange, read: _Read) -> Reply:
-        tries = self._tries()
+        tries = self._tries(exchange.meter)
         while True:
             try:
                 return self._try(exchange, read)

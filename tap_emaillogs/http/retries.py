@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import backoff
 
+from tap_emaillogs.http.activity import Wait
 from tap_emaillogs.http.errors import Unreachable
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from tap_emaillogs.http.activity import Activity
     from tap_emaillogs.http.budget import Budget
     from tap_emaillogs.http.clock import Clock
     from tap_emaillogs.http.errors import Rule
@@ -54,8 +56,11 @@ class TryAgain(Exception):
 class Tries:
     """The tries of one request."""
 
-    def __init__(self, most: int, *, clock: Clock, budget: Budget, logger: logging.Logger, label: str) -> None:
+    def __init__(  # noqa: PLR0913 - all named
+        self, most: int, *, clock: Clock, budget: Budget, logger: logging.Logger, label: str, activity: Activity
+    ) -> None:
         self._most, self._clock, self._budget, self._logger, self._label = most, clock, budget, logger, label
+        self._activity = activity
         self._made = 0
         self._waits: Iterator[float] | None = None
 
@@ -78,10 +83,11 @@ class Tries:
                 raise Unreachable(said, failure.rule.hint) from failure
             delay = failure.retry_after + backoff.full_jitter(0.1)
         self._logger.warning("%s: %s; try %d follows in %.1f s", self._label, failure, self._made + 1, delay)
+        self._activity.count_retry()
         if failure.status == 429 or failure.retry_after is not None:
             self._budget.pause(delay)
         else:
-            self._clock.wait(delay)
+            self._activity.wait(self._clock, delay, Wait.RETRY)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -12,6 +12,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from singer_sdk import metrics
 
+from tap_emaillogs.http.activity import Activity
 from tap_emaillogs.http.errors import Abandoned, Action, ReadError, rule_for_exception
 from tap_emaillogs.http.retries import TryAgain
 
@@ -26,11 +27,22 @@ _METRICS = metrics.get_metrics_logger()
 
 
 class Meter:
-    """Counts the requests sent on behalf of one window, whoever sends them."""
+    """Counts the requests sent on behalf of one window, whoever sends them.
 
-    def __init__(self, abandoned: Callable[[], bool] = lambda: False) -> None:
+    Args:
+        abandoned: Tells whether nobody waits for the window any more.
+        activity: What the endpoint is doing, which these requests are part of.
+    """
+
+    def __init__(self, abandoned: Callable[[], bool] = lambda: False, activity: Activity | None = None) -> None:
         self.requests = 0
+        self.activity = activity or Activity()
         self._abandoned = abandoned
+
+    def count(self) -> None:
+        """Note a request that is being sent."""
+        self.requests += 1
+        self.activity.count_request()
 
     def check(self) -> None:
         """Refuse to go on for a window that nobody waits for.
@@ -68,9 +80,9 @@ class Transport:
         """
         with self._turns:
             meter.check()
-            self._budget.acquire()
+            self._budget.acquire(meter.activity)
             meter.check()
-            meter.requests += 1
+            meter.count()
             body: dict[str, Any] = {"json" if as_json else "data": request.data}
             try:
                 with self._session.request(

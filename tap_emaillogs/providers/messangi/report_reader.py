@@ -15,6 +15,7 @@ from tap_emaillogs.engine.reading import Outcome, Sample, Split
 from tap_emaillogs.files.archives import BrokenFile
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.values import json_text
+from tap_emaillogs.http.activity import Wait
 from tap_emaillogs.http.answers import decode_any
 from tap_emaillogs.http.errors import ReadError, TooMuch, VendorError
 from tap_emaillogs.providers.messangi import candidates
@@ -71,6 +72,10 @@ class ReportReader(Reader):
         self._register(requests)
         return [request.window for request in requests.all()]
 
+    def least_requests(self, rows: int, windows: int) -> int:  # noqa: ARG002 - a report has any number of rows
+        """Return how many requests it takes to ask for a report each."""
+        return windows
+
     def _known_columns(self) -> frozenset[str]:
         """Return the columns by which a table is recognised as a report."""
         stream = self.stream
@@ -100,10 +105,6 @@ class ReportReader(Reader):
         self._collector.check()
         opened = "the mailbox or directory opens; no report is asked for, since that would send a mail"
         return Sample(authorised=None, note=opened)
-
-    def least_requests(self, rows: int, windows: int) -> int:  # noqa: ARG002 - a report has any number of rows
-        """Return how many requests it takes to ask for a report each."""
-        return windows
 
     # Reading a window.
 
@@ -163,7 +164,7 @@ class ReportReader(Reader):
                 return self._outcome(reading, requests, request, look.report)
             if left <= 0:
                 return self._not_come(requests, request, look)
-            clock.wait(min(pause, left))
+            reading.context.activity.wait(clock, min(pause, left), Wait.MAIL)
             pause = min(pause * _GROWTH, _LONGEST_WAIT)
 
     def _not_come(self, requests: Requests, request: Pending, look: Look) -> Outcome:
