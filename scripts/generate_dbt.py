@@ -29,7 +29,9 @@ def main() -> int:
     """Write the files, or say which are not as they should be."""
     wanted = files()
     if "--check" in sys.argv:
-        stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+        stale = [
+            path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text
+        ]
         stale += [path for path in STAGING.iterdir() if path not in wanted]
         for path in stale:
             print(f"{path.relative_to(ROOT)} is not what scripts/generate_dbt.py makes", file=sys.stderr)
