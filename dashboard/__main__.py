@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -16,9 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/page", description="Write the page about deliverability from the dbt models."
     )
-    parser.add_argument(
-        "--output", type=Path, default=Path("output/deliverability.html"), help="the file (%(default)s)"
-    )
+    file = Path(os.environ.get("EMAILLOGS_PAGE", "output/deliverability.html"))
+    parser.add_argument("--output", type=Path, default=file, help="the file (%(default)s)")
     parser.add_argument("--days", type=int, default=DAYS, help="how many days back (%(default)s)")
     given = parser.parse_args(arguments)
     if given.days < 1:
