@@ -72,6 +72,7 @@ def _themed(svg: str, alternative: str) -> str:
     text = re.sub(
         r'"(#[0-9a-f]{6})"', lambda found: f'"var(--{_NAMED[found[1]]})"' if found[1] in _NAMED else found[0], svg
     )
+    text = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", text)  # of its parts: the whole has one name
     size = re.search(r'width="(\d+)[^"]*" height="(\d+)', text)
     assert size
     label = alternative.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
