@@ -168,6 +168,24 @@ def events(connection: duckdb.DuckDBPyConnection, truth: dict[str, Any]) -> int:
     return len(wrong)
 
 
+def models(connection: duckdb.DuckDBPyConnection, truth: dict[str, Any]) -> int:
+    """Compare what the models add up to with the truth, and print the health; return how many counts are wrong."""
+    wrong = 0
+    for kind in ("queued", "delivered", "bounced", "complained", "opened", "clicked"):
+        total = f"select sum({kind}_events) from email_analytics.agg_deliverability_daily"  # noqa: S608 - names above
+        (found,) = connection.execute(total).fetchone() or (None,)
+        if (found or 0) != truth["email_events"].get(kind, 0):
+            print(f"  WRONG: the models add up to {found} {kind}, not {truth['email_events'].get(kind, 0)}")
+            wrong += 1
+    print("Health of the senders, by the models (the sandbox's readers complain a lot)")
+    rows = connection.execute(
+        "select provider, sender_domain, grade, queued::bigint, round(100 * hard_bounce_rate, 1) || ' %', "
+        "round(100 * complaint_rate, 2) || ' %' from email_analytics.health order by all"
+    ).fetchall()
+    table(["provider", "sender", "grade", "mails", "hard bounces", "complaints"], [list(row) for row in rows])
+    return wrong
+
+
 def newest(connection: duckdb.DuckDBPyConnection) -> None:
     """Print each vendor's newest event, as it lies in the file."""
     rows = connection.execute(
@@ -221,11 +239,13 @@ def report() -> int:
     with database() as connection:
         wrong = streams(connection, truth, notes["rows"])
         wrong += events(connection, truth)
+        wrong += models(connection, truth)
         newest(connection)
         wrong += ledger(connection)
         requests(truth, notes)
     print(f"The DuckDB file: {os.environ['DEMO_DUCKDB']}. A query to try:\n")
     print(f"{TRY};\n")
+    print(f"The page about deliverability: {Path(os.environ['DEMO_DUCKDB']).with_suffix('.html')}\n")
     if wrong:
         print(
             f"NOT AS IT SHOULD BE: {wrong} numbers above differ from the truth. What to do: look for the first ERROR "

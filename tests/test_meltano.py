@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import duckdb
 import psycopg
@@ -48,7 +49,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, 
         yield box, found, mail
 
 
-def load(played: tuple[Sandbox, Run, Path], loader: str, tmp_path: Path, **settings: str) -> None:
+def load(played: tuple[Sandbox, Run, Path], loader: str, tmp_path: Path, *more: str, **settings: str) -> None:
     box, _, mail = played
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
@@ -58,8 +59,12 @@ def load(played: tuple[Sandbox, Run, Path], loader: str, tmp_path: Path, **setti
         "MELTANO_DATABASE_URI": f"sqlite:///{tmp_path / 'meltano.db'}",
         **settings,
     }
+    meltano(environment, "tap-emaillogs", loader, *more)
+
+
+def meltano(environment: dict[str, str], *plugins: str) -> None:
     done = subprocess.run(
-        [str(MELTANO), "--environment=demo", "run", "tap-emaillogs", loader],
+        [str(MELTANO), "--environment=demo", "run", *plugins],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -107,7 +112,10 @@ def plain(value: Any) -> Any:
 
 def test_every_row_arrives_in_duckdb(played: tuple[Sandbox, Run, Path], tmp_path: Path) -> None:
     file = tmp_path / "mail.duckdb"
-    load(played, "target-duckdb", tmp_path, TARGET_DUCKDB_FILEPATH=str(file))
+    page = tmp_path / "page.html"
+    settings = {"TARGET_DUCKDB_FILEPATH": str(file), "EMAILLOGS_DUCKDB": str(file), "EMAILLOGS_PAGE": str(page)}
+    load(played, "target-duckdb", tmp_path, "dbt-duckdb:build", "page:write", **settings)
+    assert "nothing is missing" in page.read_text(encoding="utf-8").lower()
     with duckdb.connect(str(file), read_only=True) as connection:
 
         def rows(stream: str) -> list[dict[str, Any]]:
@@ -118,6 +126,7 @@ def test_every_row_arrives_in_duckdb(played: tuple[Sandbox, Run, Path], tmp_path
         assert_same(played[1], rows)
         statuses = connection.execute(f"select distinct status from {SCHEMA}.sync_windows").fetchall()
         assert statuses == [("complete",)]
+        assert_models(played, lambda query: connection.execute(query).fetchall())
 
 
 @pytest.mark.skipif(bool(ABSENT), reason=ABSENT or "")
@@ -127,9 +136,34 @@ def test_every_row_arrives_in_postgresql(played: tuple[Sandbox, Run, Path], tmp_
         names = {"host": "host", "port": "port", "user": "user", "password": "password", "dbname": "database"}
         given = {names[key].upper(): str(value) for key, value in parts.items() if key in names}
         settings = {f"TARGET_POSTGRES_{key}": value for key, value in {"PASSWORD": "unused", **given}.items()}
-        load(played, "target-postgres", tmp_path, **settings)
+        models = {f"EMAILLOGS_PG_{name}": given[name] for name in ("HOST", "PORT", "USER", "DATABASE")}
+        load(played, "target-postgres", tmp_path, "dbt-postgres:build", **settings, **models)
 
         def rows(stream: str) -> list[dict[str, Any]]:
             return connection.execute(f'select * from {SCHEMA}."{stream}"').fetchall()
 
         assert_same(played[1], rows)
+        assert_models(played, lambda query: [tuple(row.values()) for row in connection.execute(query).fetchall()])
+
+
+def assert_models(played: tuple[Sandbox, Run, Path], ask: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    """What the models add up to is what the sandbox knows."""
+    with urlopen(played[0].url + "/truth") as answer:
+        truth = json.load(answer)["email_events"]
+    types = [
+        "queued",
+        "sent",
+        "delivered",
+        "bounced",
+        "deferred",
+        "rejected",
+        "failed",
+        "complained",
+        "opened",
+        "clicked",
+    ]
+    sums = ", ".join(f"sum({name}_events) as {name}" for name in types)
+    (row,) = ask(f"select {sums} from email_analytics.agg_deliverability_daily")
+    assert list(map(int, row)) == [truth.get(name, 0) for name in types]
+    ((events,),) = ask("select count(*) from email_analytics.fct_email_events")
+    assert events == sum(truth.values())

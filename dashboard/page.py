@@ -1,0 +1,140 @@
+"""Puts words, charts and tables into one file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from dashboard import charts
+from dashboard.words import NAMES, NOTHING, lines, percent
+
+if TYPE_CHECKING:
+    from dashboard.database import Rows
+    from dashboard.facts import Facts
+
+_HERE = Path(__file__).parent
+THRESHOLDS = {
+    "bounced_hard": [(0.02, "2 %: too many"), (0.05, "5 %: reviewed"), (0.10, "10 %: may be stopped")],
+    "complained": [(0.001, "0.1 %: too many"), (0.003, "0.3 %: refused")],
+    "delivered": [],
+}
+"""Lines in the charts, as the vars of the dbt project have them by default."""
+RATES = {
+    "delivered": "Delivered",
+    "bounced_hard": "Hard bounces",
+    "complained": "Complaints",
+}
+
+
+def written(facts: Facts, now: datetime | None = None) -> str:
+    """Return the whole file as text."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "name": lambda one: NAMES.get(one, one),
+        "moment": _moment,
+        "percent": percent,
+        "seconds": _seconds,
+    }
+    style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
+    policy += "; base-uri 'none'; form-action 'none'"
+    text: str = environment.get_template("page.html.j2").render(
+        facts=facts,
+        lines=lines(facts),
+        sections=_charts(facts),
+        engagement=_engagement(facts),
+        totals=_totals(facts),
+        policy=Markup(policy),  # noqa: S704 - made above, of hashes
+        style=Markup(style),  # noqa: S704 - a file of ours
+        script=Markup(script),  # noqa: S704 - likewise
+        rates=RATES,
+        now=now or datetime.now(UTC),
+    )
+    return text
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _moment(moment: datetime) -> Markup:
+    """Write a time that the page's script shows in the reader's zone."""
+    utc = moment.astimezone(UTC)
+    return Markup('<time datetime="{}">{} UTC</time>').format(f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M}")
+
+
+def _seconds(seconds: float | None) -> str:
+    if seconds is None:
+        return NOTHING
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def _charts(facts: Facts) -> dict[str, dict[str, Any]]:
+    """Draw what there are facts for."""
+    specs: dict[str, tuple[dict[str, Any], charts.Key, str]] = {}
+    providers = charts.key_of_providers(facts)
+    numbers = "The table below has the numbers."
+    if facts.ends:
+        text = f"Stacked bars: what became of the queued mails of each provider. {numbers}"
+        specs["flow"] = charts.flow(facts), charts.key_of_ends(facts), text
+    if any(row["queued"] for row in facts.daily):
+        for name, title in RATES.items():
+            text = f"Lines: {title.lower()} per day and provider, as a share of the queued mails. {numbers}"
+            specs[name] = charts.rates(facts, name, THRESHOLDS[name]), providers, text
+        if rows := [row for row in _engagement(facts) if row["share"]]:
+            text = f"Bars: opens and clicks by people and by machines. {numbers}"
+            specs["engagement"] = charts.engagement(rows), charts.KEY_OF_READERS, text
+    if facts.times:
+        text = f"Lines: seconds until nine of ten mails of a day were delivered, per provider. {numbers}"
+        specs["times"] = charts.times(facts), providers, text
+    if facts.hours:
+        text = "Calendar: a square per day and endpoint, whether it is read completely. Gaps are listed below."
+        specs["calendar"] = charts.calendar(facts), charts.key_of_statuses(facts), text
+    return {
+        name: {"key": key, **{width: Markup(svg) for width, svg in charts.drawn(spec, text).items()}}  # noqa: S704 - Vega's, texts escaped
+        for name, (spec, key, text) in specs.items()
+    }
+
+
+def _totals(facts: Facts) -> Rows:
+    """Add up the days of each provider."""
+    totals: dict[str, dict[str, Any]] = {}
+    for row in facts.daily:
+        total = totals.setdefault(row["provider"], {"provider": row["provider"]})
+        for name, value in row.items():
+            if name not in {"day", "provider"}:
+                total[name] = total.get(name, 0) + int(value)
+    return list(totals.values())
+
+
+def _engagement(facts: Facts) -> Rows:
+    """Shares of queued mails that were opened and clicked, by people and by machines only."""
+    rows = []
+    for total in _totals(facts):
+        for name in ("opened", "clicked"):
+            if not (total["queued"] and total[name]):
+                continue
+            label = f"{NAMES.get(total['provider'], total['provider'])}, {name}"
+            people, everybody = total[f"{name}_by_person"], total[name]
+            rows += [
+                {"label": label, "by": "people", "share": people / total["queued"], "mails": people, "place": 0},
+                {
+                    "label": label,
+                    "by": "machines only",
+                    "share": (everybody - people) / total["queued"],
+                    "mails": everybody - people,
+                    "place": 1,
+                },
+            ]
+    return rows

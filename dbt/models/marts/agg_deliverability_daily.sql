@@ -1,0 +1,36 @@
+{%- set outcomes = ['sent', 'delivered', 'bounced', 'bounced_hard', 'bounced_soft', 'deferred', 'failed', 'complained', 'unsubscribed',
+    'opened', 'opened_by_person', 'clicked', 'clicked_by_person'] -%}
+
+-- A mail belongs to the day on which it was queued, whenever the rest happened: so that all rates of a day share a denominator.
+with counted as (
+    select
+        {{ emaillogs.utc_day('coalesce(first_queued_at, first_event_at)') }} as day,
+        provider,
+        account,
+        sender_domain,
+        recipient_domain,
+        count(*) as messages,
+        count(first_queued_at) as queued,
+        count(case when rejected_events > 0 then 1 end) as rejected,
+        count(case when first_queued_at is null and rejected_events > 0 then 1 end) as rejected_before_queued,
+        {%- for name in outcomes %}
+        count(case when first_queued_at is not null and {{ name }}_events > 0 then 1 end) as {{ name }},
+        {%- endfor %}
+        sum(events) as events,
+        sum(queued_events) as queued_events,
+        sum(rejected_events) as rejected_events,
+        {%- for name in outcomes %}
+        sum({{ name }}_events) as {{ name }}_events{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ ref('dim_messages') }}
+    group by 1, 2, 3, 4, 5
+)
+
+select
+    *,
+    {%- for name in outcomes %}
+    {{ emaillogs.rate(name, 'queued') }} as {{ name }}_rate,
+    {{ emaillogs.rate(name ~ '_events', 'queued') }} as {{ name }}_total_rate,
+    {%- endfor %}
+    {{ emaillogs.rate('rejected', '(queued + rejected_before_queued)') }} as rejected_rate
+from counted

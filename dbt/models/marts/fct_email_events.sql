@@ -1,0 +1,121 @@
+{{ config(materialized='incremental', unique_key='event_id', on_schema_change='sync_all_columns') }}
+
+with all_events as (
+    select
+        *,
+        {{ dbt.hash(dbt.concat([
+            'provider', "'|'", 'account', "'|'", "coalesce(message_id, provider_event_id, event_id)", "'|'", "coalesce(lower(recipient), '')"
+        ])) }} as message_key
+    from {{ ref('stg_email_events') }}
+),
+
+{% if is_incremental() %}
+-- An event can change what the others of its mail mean (a delivery tells which clicks came too soon): whole mails are made anew.
+touched as (
+    select distinct message_key
+    from all_events
+    where
+        arrived_at is null
+        or arrived_at >= (
+            select {{ dbt.dateadd('hour', -1 * (var('arrival_overlap_hours') | int), 'max(arrived_at)') }}
+            from {{ this }}
+        )
+        or not exists (select 1 from {{ this }})
+),
+
+events as (
+    select all_events.*
+    from all_events
+    inner join touched on all_events.message_key = touched.message_key
+),
+{% else %}
+events as (select * from all_events),
+{% endif %}
+
+deliveries as (
+    select
+        message_key,
+        min(event_at) as first_delivered_at
+    from events
+    where event_type = 'delivered'
+    group by message_key
+),
+
+bursts as (
+    select
+        message_key,
+        floor({{ emaillogs.epoch('event_at') }}) as second_of_day,
+        count(distinct url) as links
+    from events
+    where event_type = 'clicked'
+    group by message_key, floor({{ emaillogs.epoch('event_at') }})
+    having count(distinct url) >= {{ var('machine_links_in_a_second') }}
+),
+
+agents as (
+    select
+        seen.user_agent,
+        min(known.kind) as kind
+    from (select distinct user_agent from events where user_agent is not null) as seen
+    inner join {{ ref('machine_user_agents') }} as known
+        on lower(seen.user_agent) like known.pattern
+    where known.is_machine
+    group by seen.user_agent
+),
+
+judged as (
+    select
+        events.*,
+        case
+            when events.event_type not in ('opened', 'clicked') then null
+            when agents.kind is not null then 'user agent: ' || agents.kind
+            when bursts.links is not null then 'many links in one second'
+            when
+                {{ emaillogs.epoch('events.event_at') }} - {{ emaillogs.epoch('deliveries.first_delivered_at') }}
+                <= case events.event_type
+                    when 'clicked' then {{ var('machine_click_seconds') }}
+                    else {{ var('machine_open_seconds') }}
+                end
+                then 'within seconds of delivery'
+        end as machine_reason
+    from events
+    left join deliveries on events.message_key = deliveries.message_key
+    left join bursts
+        on
+            events.message_key = bursts.message_key
+            and floor({{ emaillogs.epoch('events.event_at') }}) = bursts.second_of_day
+            and events.event_type = 'clicked'
+    left join agents on events.user_agent = agents.user_agent
+)
+
+select
+    event_id,
+    message_key,
+    provider,
+    account,
+    stream,
+    provider_event_id,
+    message_id,
+    recipient,
+    recipient_domain,
+    sender,
+    sender_domain,
+    campaign,
+    subject,
+    event_type,
+    bounce_class,
+    reject_reason,
+    provider_event,
+    reason,
+    smtp_response,
+    smtp_code,
+    smtp_enhanced_code,
+    url,
+    user_agent,
+    ip,
+    country,
+    event_at,
+    machine_reason is not null as is_machine,
+    machine_reason,
+    arrived_at
+from judged

@@ -1,0 +1,6 @@
+-- The alert: `dbt test --select health_is_not_watch` ends with a row per sender whose rates are surely past the threshold.
+{{ config(severity='warn', tags=['alert']) }}
+
+select provider, account, sender_domain, grade, complaint_rate, hard_bounce_rate, likely_cause
+from {{ ref('health') }}
+where grade = 'watch'

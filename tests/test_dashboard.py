@@ -1,0 +1,199 @@
+"""The page in a real Chromium: drawn, silent, offline, legible, and without anybody's address."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+from harness import NOW, Run, Ticking, config_of, run
+from sandbox.server import Sandbox
+from test_dbt import gap
+from warehouse import Warehouse, needs_dbt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+SCREENSHOTS = Path(__file__).resolve().parent.parent / "docs" / "images"
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium: Debian's package chromium, or CHROMIUM names the program"
+)
+pytestmark = [needs_dbt, pytest.mark.thorough]
+LOOKS = [(theme, size) for theme in ("light", "dark") for size in ((1100, 900), (390, 844))]
+"""Themes, and the sizes of a screen and of a phone."""
+CHARTS = ("flow", "rates", "times", "engagement", "complete")
+"""The sections that hold charts."""
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """All vendors, read once."""
+    clock, mail = Ticking(NOW), tmp_path_factory.mktemp("mail")
+    with Sandbox(seed=3, size=1500, now=clock.now, options={"messangi": {"directory": str(mail)}}) as box:
+        found = run(config_of(box), clock=clock)
+    assert found.status == 0, found.stderr
+    made = Warehouse(tmp_path_factory.mktemp("warehouse"))
+    made.load(found, "2026-03-01 12:00:00")
+    made.build("--exclude", "resource_type:test", "--exclude", "resource_type:unit_test")
+    return made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium without a screen."""
+    with sync_playwright() as started:
+        arguments = ["--no-sandbox", "--disable-background-networking"]
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield opened
+        opened.close()
+
+
+@contextmanager
+def shown(browser: Any, text: str, folder: Path, theme: str = "light", size: tuple[int, int] = (1100, 900)) -> Any:
+    """Open a page from disk; whatever the browser complains of, and every request but the file's, fails the test."""
+    file = folder / "page.html"
+    file.write_text(text, encoding="utf-8")
+    context = browser.new_context(
+        color_scheme=theme, viewport={"width": size[0], "height": size[1]}, timezone_id="Asia/Kolkata", locale="en-GB"
+    )
+    page = context.new_page()
+    trouble: list[str] = []
+    page.on("console", lambda message: trouble.append(f"console: {message.text}"))
+    page.on("pageerror", lambda error: trouble.append(f"error: {error}"))
+    page.on("request", lambda request: trouble.append(request.url) if request.url != f"file://{file}" else None)
+    page.goto(f"file://{file}")
+    yield page
+    assert not trouble
+    context.close()
+
+
+@needs_chromium
+@pytest.mark.parametrize(("theme", "size"), LOOKS, ids=["light", "light phone", "dark", "dark phone"])
+def test_the_page_is_drawn_and_accessible(
+    warehouse: Warehouse, browser: Any, tmp_path: Path, theme: str, size: tuple[int, int]
+) -> None:
+    with shown(browser, warehouse.page(), tmp_path, theme, size) as page:
+        for section in CHARTS:
+            charts = page.locator(f"section[aria-labelledby={section}] svg:visible")
+            assert charts.count() >= 1, section
+            assert charts.first.locator("path").count() > 0, section
+            assert charts.first.get_attribute("aria-label")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = false")
+        name = f"page-{theme}-{'phone' if size[0] < 500 else 'wide'}.png"
+        page.screenshot(path=str((SCREENSHOTS if os.environ.get("SCREENSHOTS") else tmp_path) / name), full_page=True)
+
+
+@needs_chromium
+def test_times_are_in_the_readers_zone(browser: Any, tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    for found in gap():
+        warehouse.load(found, "2026-03-05 12:00:00")
+    warehouse.build("--exclude", "resource_type:test", "--exclude", "resource_type:unit_test")
+    text = warehouse.page()
+    (first, *_) = re.findall(r'<li class="(\w+)">', text)
+    assert first == "bad"
+    assert "Events are missing" in text
+    assert "unavailable from 2026-03-01" in text
+    with shown(browser, text, tmp_path) as page:
+        (moment, *_) = re.findall(r'datetime="([^"]+)"[^>]*>[^<]*</time></td>', text)
+        cell = page.locator("section[aria-labelledby=complete] td time").first
+        assert cell.get_attribute("datetime") == moment
+        assert "UTC" in (cell.get_attribute("title") or "")
+        assert "UTC" not in cell.inner_text()
+        red = page.locator("section[aria-labelledby=complete] .missing")
+        assert red.count() >= 1
+        calendar = page.locator("section[aria-labelledby=complete] svg:visible")
+        assert calendar.locator("path[fill='var(--st-unavailable)']").count() >= 1
+        assert calendar.locator("text", has_text="✕").count() >= 1
+
+
+def test_no_address_subject_or_link_is_in_it(warehouse: Warehouse) -> None:
+    text = warehouse.page()
+    rows = warehouse.ask("select distinct recipient, sender, subject, url from fct_email_events")
+    private = {value for row in rows for value in row if value and len(value) > 5}
+    assert len(private) > 100
+    assert not [value for value in private if value in text]
+    assert "@" not in re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
+    assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", text).replace("http-equiv", "")
+
+
+def test_the_policy_allows_what_is_in_it_and_nothing_else(warehouse: Warehouse) -> None:
+    text = warehouse.page()
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert policy.count("sha256-") == 2
+    assert text.count("<script") == text.count("<style") == 1
+
+
+@needs_chromium
+def test_nothing_loaded_yet_looks_right(browser: Any, tmp_path: Path) -> None:
+    empty = Warehouse(tmp_path)
+    clock = Ticking(NOW)
+    with Sandbox(seed=3, size=0, now=clock.now, vendors=["smtp2go"]) as box:
+        found = run(config_of(box, "smtp2go"), clock=clock)
+    empty.load(Run(0, "", [one for one in found.messages if one["type"] == "SCHEMA"]), "2026-03-01 12:00:00")
+    empty.build("--exclude", "test_type:unit")
+    with shown(browser, empty.page(), tmp_path) as page:
+        assert "Nothing has been loaded yet" in page.inner_text("main")
+    for later in (found,):
+        empty.load(later, "2026-03-01 12:00:00")
+    empty.build("--exclude", "test_type:unit")
+    with shown(browser, empty.page(), tmp_path) as page:
+        assert "SMTP2GO: nothing is wrong" in page.inner_text("main")
+
+
+def test_no_models_are_one_sentence(tmp_path: Path) -> None:
+    said = Warehouse(tmp_path).page(status=1)
+    assert said.startswith("Error: ")
+    assert len(said.splitlines()) == 1
+    assert not (tmp_path / "page.html").exists()
+
+
+LARGE = """
+create schema tap_emaillogs;
+create table tap_emaillogs.email_events as
+select
+    vendor || day || number || kind as event_id, vendor as provider, 'default' as account, vendor as stream,
+    vendor || day || number as message_id, 'domain' || number || '.example' as recipient_domain,
+    'shop.example' as sender_domain, kind as event_type, case kind when 'bounced' then 'hard' end as bounce_class,
+    timestamp '2026-03-01 10:00:00' - to_days(day::int) + to_seconds(if(kind = 'queued', 0, 2)) as event_at
+from range(90) as days(day), range(1000) as mails(number),
+    unnest(['infobip', 'jetemail', 'messangi', 'smtp2go', 'zeptomail']) as vendors(vendor),
+    unnest(['queued', if((number + day) % 97 = 0, 'bounced', 'delivered')]) as kinds(kind);
+create table tap_emaillogs.sync_windows as
+select
+    provider || day as window_id, provider, 'default' as account, provider as stream, 'complete' as status,
+    day as window_start, day + interval 1 day as window_end
+from (select distinct provider, date_trunc('day', event_at) as day from tap_emaillogs.email_events);
+"""
+
+
+@needs_chromium
+def test_a_large_company(browser: Any, tmp_path: Path, record_property: Any) -> None:
+    """90 days of five vendors and 1,000 recipients' domains."""
+    large = Warehouse(tmp_path)
+    with duckdb.connect(str(large.file)) as connection:
+        connection.execute(LARGE)
+    large.build("--exclude", "resource_type:test", "--exclude", "resource_type:unit_test")
+    assert large.ask("select count(distinct recipient_domain) from agg_deliverability_daily") == [(1000,)]
+    text = large.page()
+    assert len(text) < 3_000_000
+    with shown(browser, text, tmp_path) as page:
+        timing = json.loads(page.evaluate("JSON.stringify(performance.getEntriesByType('navigation')[0])"))
+    record_property("milliseconds_until_drawn", round(timing["loadEventEnd"]))
+    record_property("bytes", len(text))
