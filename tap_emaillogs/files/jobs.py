@@ -15,7 +15,7 @@ from tap_emaillogs.engine.reader import Reader
 from tap_emaillogs.engine.reading import Outcome
 from tap_emaillogs.files.archives import BrokenFile, WrongPassword
 from tap_emaillogs.files.downloads import fetch_table
-from tap_emaillogs.files.jobboard import Board, Gone, JobFailed, Origin, RemoteJob
+from tap_emaillogs.files.jobboard import Board, Gone, JobFailed, Origin, RemoteJob, Vanished
 from tap_emaillogs.files.jobnotes import JobNote, JobNotes
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.values import json_text
@@ -37,6 +37,10 @@ _FACTOR, _LONGEST_POLL = 1.5, 60.0
 """Polls slow down: each waits longer than the one before, up to a minute."""
 _UNLISTED = timedelta(minutes=10)
 """A new job may be missing from the vendor's list for so long; an older one that is missing is gone."""
+_LOOKED_FOR = 60.0
+"""Seconds for which one that STATE knows, and that no list has shown yet, is looked for: asking anew costs one job."""
+_MOST_JOBS = 3
+"""So many files of a window may vanish in one run: another process of the tap may read and delete them too."""
 
 
 class JobReader(Reader):
@@ -92,7 +96,8 @@ class JobReader(Reader):
             except (Gone, WrongPassword) as error:
                 notes.drop(job)
                 refused.add(job.id)
-                if origin == "new" or job.pending:
+                vanished = isinstance(error, Vanished)
+                if len(refused) >= _MOST_JOBS or (not vanished and (origin == "new" or job.pending)):
                     raise
                 self.logger.info("%s: an earlier job is of no use (%s); asking anew", reading, error)
             except (JobFailed, BrokenFile):
@@ -111,7 +116,7 @@ class JobReader(Reader):
             job, origin = self._create(reading, refused), "new"
         elif job.created is not None:
             asked = job.created
-        note = JobNote(reading.window, job.id, nonce, asked)
+        note = JobNote(reading.window, job.id, nonce, asked, listed=origin == "found")
         notes.put(note)
         return note, origin
 
@@ -158,7 +163,7 @@ class JobReader(Reader):
         return job
 
     def _collect(self, reading: Reading, notes: JobNotes, job: JobNote, origin: Origin) -> Outcome:
-        done = self._wait(reading, job, origin)
+        done = self._wait(reading, notes, job, origin)
         if done is None:
             notes.put(replace(job, pending=True))
             asked = timestamps.seconds(job.asked)
@@ -183,30 +188,48 @@ class JobReader(Reader):
             close=file.close,
         )
 
-    def _wait(self, reading: Reading, job: JobNote, origin: Origin) -> RemoteJob | None:
+    def _wait(self, reading: Reading, notes: JobNotes, job: JobNote, origin: Origin) -> RemoteJob | None:
         """Poll until the job is done; None: it takes longer than `export_timeout_minutes`."""
         clock, settings = self.account.client.clock, self.stream.settings
-        deadline = clock.monotonic() + 60 * settings.export_timeout_minutes
+        began = clock.monotonic()
+        deadline = began + 60 * settings.export_timeout_minutes
         delay = settings.poll_seconds
         newer_than = -1.0
+        listed = job.listed
         if origin == "new":
             newer_than = clock.monotonic()
             clock.wait(min(delay, 60 * settings.export_timeout_minutes))
+        waiting = ""
         while True:
             seen, jobs = self._board.look(newer_than, reading.meter)
             found = next((one for one in jobs if one.id == job.id), None)
+            if found is not None and not listed:
+                # Before its file is read and deleted: given a STATE from here on, a run knows that it is gone at once.
+                listed = True
+                notes.put(replace(job, listed=True))
             if found is not None and found.state == "done":
                 return found
-            self._check_alive(job, found, origin)
+            self._check_alive(job, found, origin, listed=listed, waited=clock.monotonic() - began)
             left = deadline - clock.monotonic()
             if left <= 0:
                 return None
+            waiting = self._tell(reading, job, found, left, waiting)
             # Windows that wake at about the same time share one look at the list.
             newer_than = seen + delay / 2
             clock.wait(min(delay, left))
             delay = max(delay, min(delay * _FACTOR, _LONGEST_POLL))
 
-    def _check_alive(self, job: JobNote, found: RemoteJob | None, origin: Origin) -> None:
+    def _tell(self, reading: Reading, job: JobNote, found: RemoteJob | None, left: float, told: str) -> str:
+        """Say what is waited for, where that was not told yet."""
+        is_ = "is not in the vendor's list (yet)" if found is None else f"is not ready yet (it says {found.said!r})"
+        if is_ != told:
+            asked = timestamps.seconds(job.asked)
+            self.logger.info("%s: the export asked for at %s %s; waiting, %.0f s at most", reading, asked, is_, left)
+        return is_
+
+    def _check_alive(
+        self, job: JobNote, found: RemoteJob | None, origin: Origin, *, listed: bool, waited: float
+    ) -> None:
         age = self.now() - job.asked
         asked = timestamps.seconds(job.asked)
         if found is not None and found.state == "failed":
@@ -217,8 +240,11 @@ class JobReader(Reader):
             )
         if (found is not None and found.state == "expired") or age >= self.stream.file_life:
             raise Gone(f"the export asked for at {asked} has expired")
-        if found is None and origin != "new" and age > _UNLISTED:
-            raise Gone(f"the vendor does not list the export asked for at {asked} any more")
+        if found is not None:
+            return
+        unlisted = age > _UNLISTED or waited >= _LOOKED_FOR
+        if listed or (origin == "noted" and unlisted):
+            raise Vanished(f"the vendor does not list the export asked for at {asked} any more: it was read or deleted")
 
     def _fetch(self, reading: Reading, job: JobNote, done: RemoteJob, file: BinaryIO, origin: Origin) -> Table:
         password = self.stream.password(job.nonce)
