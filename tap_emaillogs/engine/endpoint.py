@@ -248,17 +248,20 @@ class Endpoint:
 
     def note(self, reading: Reading, outcome: Outcome, count: int | None = None) -> None:
         """Enter a window into the ledger, and remember it where it is not complete."""
+        window, identity = reading.window, None
+        if outcome.status != "complete":
+            entry = self.state.note_incomplete(window, outcome.status)
+            window, identity = entry.window, entry.identity
         self.ledger.add(
-            reading.window,
+            window,
             outcome.status,
+            identity,
             records=count,
             requests=reading.meter.requests,
             reported_total=outcome.reported_total,
             splits=reading.splits,
             gap_reason=outcome.reason,
         )
-        if outcome.status != "complete":
-            self.state.note_incomplete(reading.window, outcome.status)
 
     @property
     def is_waited_for(self) -> bool:

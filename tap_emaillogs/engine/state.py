@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.engine.pace import Pace
-from tap_emaillogs.engine.windows import Progress, subtract
+from tap_emaillogs.engine.windows import Progress, subtract, union
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.streams.window import Window
 
@@ -25,6 +25,10 @@ _LAST_SEEN = "last_seen"
 _INCOMPLETE = "incomplete"
 NOTES = "notes"
 _RUNS = "runs"
+_TO_BE_READ = frozenset({"failed", "pending"})
+"""What a window is until a later run has read it; a bookmark never passes it."""
+_MOST_WITHHELD = 300
+"""So many windows that the vendor does not show whole are remembered, the newest; it grows by some with every run."""
 
 
 class StateError(ValueError):
@@ -154,6 +158,16 @@ class Incomplete:
     identity: Window | None = None
     """The window that its row in the ledger was written for, where that was a longer one."""
 
+    def holds_up(self, window: Window) -> bool:
+        """Whether it is yet to be read, and `window` is a part of it or goes on from it."""
+        return self.status in _TO_BE_READ and self.window.start <= window.end and window.start <= self.window.end
+
+    def grown(self, window: Window, status: Status) -> Incomplete:
+        """Return it with a window that could not be read either; it keeps its id in the ledger."""
+        both = Window(min(self.window.start, window.start), max(self.window.end, window.end))
+        identity = self.identity if both == self.window else self.identity or self.window
+        return Incomplete(both, status, union([*self.left, window]), identity)
+
     @classmethod
     def load(cls, entry: Mapping[str, Any]) -> Incomplete:
         """Read it from STATE."""
@@ -188,11 +202,26 @@ class EndpointState:
         self.notes: dict[str, Any] = dict(found.get(NOTES, {}))
         self.pace = Pace.load(found.get(_RUNS, {}))
 
-    def note_incomplete(self, window: Window, status: Status) -> None:
-        """Remember a window that was not read completely."""
-        others = [entry for entry in self.incomplete if not self._same(entry, window, status)]
-        self.incomplete = [*others, Incomplete(window, status, [window])]
+    def note_incomplete(self, window: Window, status: Status) -> Incomplete:
+        """Remember a window that was not read completely; return what stands for it, in the ledger too.
+
+        A window that fails again and again begins where it did, and ends a little later each time: it stays one entry,
+        and one row of the ledger, under the id of the first try. Of what the vendor withholds the newest are kept.
+        """
+        entry = Incomplete(window, status, [window])
+        if status in _TO_BE_READ:
+            before = next((one for one in self.incomplete if one.holds_up(window)), None)
+            if before is not None:
+                entry = before.grown(window, status)
+            self.incomplete = [one for one in self.incomplete if one is not before and one.window != entry.window]
+        else:
+            self.incomplete = [one for one in self.incomplete if not self._same(one, window, status)]
+        self.incomplete.append(entry)
+        withheld = [one for one in self.incomplete if one.status not in _TO_BE_READ]
+        for old in withheld[:-_MOST_WITHHELD]:
+            self.incomplete.remove(old)
         self.save()
+        return entry
 
     @staticmethod
     def _same(entry: Incomplete, window: Window, status: Status) -> bool:
@@ -208,7 +237,7 @@ class EndpointState:
         """
         for entry in self.incomplete:
             wanted = [Window(max(part.start, start), part.end) for part in entry.left if part.end > start]
-            if wanted and entry.status in {"failed", "pending"}:
+            if wanted and entry.status in _TO_BE_READ:
                 entry.left = wanted
 
     def lose(self, before: datetime) -> list[tuple[Incomplete, Window]]:
@@ -228,7 +257,7 @@ class EndpointState:
                 rest = Incomplete(
                     Window(gone[-1].end, entry.window.end), entry.status, left, entry.identity or entry.window
                 )
-                if entry.status in {"failed", "pending"}:
+                if entry.status in _TO_BE_READ:
                     lost.append((rest, Window(gone[0].start, gone[-1].end)))
             if left:
                 kept.append(rest)
@@ -244,6 +273,8 @@ class EndpointState:
         for entry in self.incomplete:
             entry.left = [rest for part in entry.left for rest in subtract(part, [window])]
             if entry.left:
+                if entry.identity == window:  # whose row in the ledger now is this window's own
+                    entry.window, entry.identity = Window(entry.left[0].start, entry.left[-1].end), None
                 remaining.append(entry)
             elif entry.window != window or entry.identity is not None:
                 filled.append(entry)
