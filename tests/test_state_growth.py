@@ -140,3 +140,18 @@ def test_what_the_vendor_withholds_is_remembered_as_far_as_it_may_come() -> None
     assert known.incomplete[-1].status == "failed"
     assert known.note_complete(Window(at(0), at(3000)))
     assert not known.incomplete
+
+
+def test_an_export_that_is_pending_at_the_edge_of_the_history_is_noted_once(play: Play) -> None:
+    clock = Ticking()
+    box = play(vendors=["zeptomail"], size=10, now=clock.now, options={"zeptomail": {"endless_jobs": -1}})
+    config = config_of(box, "zeptomail", window_hours=8760, export_timeout_minutes=1, requests_per_minute=0)
+    state: Any = None
+    entries = []
+    for _ in range(12):
+        found = run(config, state=state, clock=clock, catalog=catalog(config, ["zeptomail_mail_logs", LEDGER]))
+        state = found.state
+        (part,) = state["bookmarks"][LEDGER]["partitions"]
+        entries.append(len(part["incomplete"]))
+        clock.pass_time(minutes=30)
+    assert max(entries) <= 3, entries

@@ -12,7 +12,7 @@ from tap_emaillogs.engine.ledger import EndpointLedger
 from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import EndpointContext, Outcome, Reading
 from tap_emaillogs.engine.window_queue import Done, Parts, WindowQueue
-from tap_emaillogs.engine.windows import Need, hull, need, plan
+from tap_emaillogs.engine.windows import Need, hull, need, needs_a_step, plan, tile_in_steps
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.http.errors import Abandoned, ReadError
 
@@ -78,6 +78,8 @@ class Endpoint:
         self._shown: tuple[datetime, set[str]] | None = None
         """The end of the window written last, and the rows at it."""
         self._unwritten: list[threading.Event] = []
+        self._whole: set[Window] = set()
+        """Windows that are read as they are, however long."""
 
     @property
     def id(self) -> tuple[str, str, str]:
@@ -114,6 +116,7 @@ class Endpoint:
         if reason is not None:
             self.stream.logger.info("%s: %s", self, reason)
             windows = [window for window in windows if window in pinned]  # what lives at the vendor is still taken up
+        self._whole = {*pinned} if self.stream.time_filter else {*windows}
         self.slots.extend(Reading(window, self.context) for window in windows)
 
     def _need(self, consumer: Consumer) -> Need:
@@ -179,6 +182,8 @@ class Endpoint:
             Stopped: The run is ending.
         """
         try:
+            if needs_a_step(reading.window, self.policy) and reading.window not in self._whole:
+                return Parts(tile_in_steps(reading.window, self.policy))
             result = self.reader.read(reading)
             if isinstance(result, Outcome):
                 return self._done(reading.window, result)

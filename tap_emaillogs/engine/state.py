@@ -159,8 +159,9 @@ class Incomplete:
     """The window that its row in the ledger was written for, where that was a longer one."""
 
     def holds_up(self, window: Window) -> bool:
-        """Whether it is yet to be read, and `window` is a part of it or goes on from it."""
-        return self.status in _TO_BE_READ and self.window.start <= window.end and window.start <= self.window.end
+        """Whether it is yet to be read, and `window`, no window of its own row in the ledger, touches it."""
+        touches = self.window.start <= window.end and window.start <= self.window.end
+        return self.status in _TO_BE_READ and touches and self.identity != window
 
     def grown(self, window: Window, status: Status) -> Incomplete:
         """Return it with a window that could not be read either; it keeps its id in the ledger."""
@@ -198,7 +199,10 @@ class EndpointState:
     def __init__(self, partitions: Partitions, context: dict[str, str]) -> None:
         self._partitions, self._context = partitions, context
         found = partitions.find(context)
-        self.incomplete = [Incomplete.load(entry) for entry in found.get(_INCOMPLETE, [])]
+        self.incomplete: list[Incomplete] = []
+        for entry in map(Incomplete.load, found.get(_INCOMPLETE, [])):
+            if entry not in self.incomplete:  # what is pending at the edge of the history is noted anew by each run
+                self.incomplete.append(entry)
         self.notes: dict[str, Any] = dict(found.get(NOTES, {}))
         self.pace = Pace.load(found.get(_RUNS, {}))
 
