@@ -70,7 +70,7 @@ class Endpoint:
     def __post_init__(self) -> None:
         self.policy = self.stream.account.policy(self.stream.unit, self.stream.defaults)
         self.reader = reader_of(self.stream)
-        self.context = EndpointContext(self.state.notes)
+        self.context = EndpointContext(self.state.notes, now=self.now)
         clock = self.stream.account.client.clock
         self.ledger = EndpointLedger(self.id, self.stream.filters(), clock.now)
         self._finisher = Finisher(self.stream, self.consumers, self.privacy, self._check)
@@ -204,6 +204,7 @@ class Endpoint:
 
     def _done(self, window: Window, outcome: Outcome) -> Done:
         try:
+            self.context.observed.note_outcome(outcome, shortest=window.length <= self.stream.unit)
             is_read = outcome.status in {"complete", "truncated"}
             return Done(outcome, self._finisher.finish(window, outcome) if is_read else None)
         finally:
@@ -253,6 +254,7 @@ class Endpoint:
 
     def note(self, reading: Reading, outcome: Outcome, count: int | None = None) -> None:
         """Enter a window into the ledger, and remember it where it is not complete."""
+        self.context.note_totals()
         window, identity = reading.window, None
         if outcome.status != "complete":
             entry = self.state.note_incomplete(window, outcome.status)
