@@ -180,10 +180,10 @@ class TapEmailLogs(Tap):
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler
         """End the run at the next whole line; a second signal ends it at once."""
-        if self._wake is None or self._signal is not None:
-            sys.exit(128 + signum)
-        self._signal = signum
+        again, self._signal = self._signal is not None, signum
         self.clock.stop()
+        if self._wake is None or again:
+            sys.exit(128 + signum)
         self._wake()
 
     # Command line.

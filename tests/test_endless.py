@@ -41,7 +41,7 @@ class Tokens(Log):
     def get_new_paginator(self) -> Any:
         return ContinueTokenPaginator()
 
-    def parse_page(self, data: Any, page: PageContext[Any]) -> Page:  # noqa: ARG002 - the base's signature
+    def parse_page(self, data: Any, page: PageContext[Any]) -> Page:
         return Page(objects(data.get("items"), "list `items`"), data.get("total"), token=data.get("next"))
 
 
@@ -61,7 +61,7 @@ class Offsets(Tokens):
     def get_new_paginator(self) -> Any:
         return OffsetPaginator(PAGE)
 
-    def parse_page(self, data: Any, page: PageContext[Any]) -> Page:  # noqa: ARG002 - the base's signature
+    def parse_page(self, data: Any, page: PageContext[Any]) -> Page:
         return Page(objects(data.get("items"), "list `items`"), data.get("total"), more=data.get("more"))
 
 
@@ -157,14 +157,31 @@ def test_the_last_page_again_and_again(serve: Serve, stream: type[Log]) -> None:
 def test_rows_without_end(serve: Serve) -> None:
     numbers = itertools.count()
 
-    def say(rows: list[Any], at: int) -> tuple[Any, Any, Any]:  # noqa: ARG001 - it heeds no window
+    def say(rows: list[Any], at: int) -> tuple[Any, Any, Any]:
         return [row_of(NOW - timedelta(days=3), f"n{next(numbers)}") for _ in range(PAGE)], None, str(at + 1)
 
     vendor = Odd([], say)
     found = read(serve, Tokens, vendor)
     assert found.status == 1
-    assert "no such window can hold more than" in found.lines("ERROR")[0]
+    assert "always says that more follow, however short the windows" in found.lines("ERROR")[0]
     assert len(vendor.asked) < 4_000
+
+
+def test_rows_without_end_in_one_moment(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tokens, "rows_per_window", 500)
+    numbers = itertools.count()
+    at_once = (NOW - timedelta(days=3)).replace(microsecond=0).isoformat()
+
+    def say(rows: list[Any], at: int) -> tuple[Any, Any, Any]:
+        if not vendor.asked[-1]["from"] <= at_once < vendor.asked[-1]["to"]:
+            return [], None, None
+        return [row_of(NOW - timedelta(days=3), f"n{next(numbers)}") for _ in range(PAGE)], None, str(at + 1)
+
+    vendor = Odd([], say)
+    found = read(serve, Tokens, vendor)
+    assert found.status == 1
+    assert "no such window can hold more than 5000" in found.lines("ERROR")[0]
+    assert len(vendor.asked) < 400
 
 
 # Totals.
@@ -175,7 +192,11 @@ def test_rows_without_end(serve: Serve) -> None:
 def test_what_is_no_total_is_none(serve: Serve, stream: type[Log], total: Any) -> None:
     def say(rows: list[Any], at: int) -> tuple[Any, Any, Any]:
         right = len(rows) if total in ("250", 250.0) else total
-        return page(rows, at), str(right) if total == "250" else right, str(at + 1) if len(rows) > PAGE * (at + 1) else None
+        return (
+            page(rows, at),
+            str(right) if total == "250" else right,
+            str(at + 1) if len(rows) > PAGE * (at + 1) else None,
+        )
 
     vendor = Odd(rows_by_day(250, days=20), say)
     if stream is Offsets:
@@ -263,7 +284,7 @@ def test_every_window_is_refused_as_too_big(serve: Serve, stream: type[Log], mon
             # The same full page whatever is asked for, and no way on.
             return Page([row_of(window.start, f"k{i}") for i in range(PAGE)], capped=True)
 
-    vendor = Odd([], lambda rows, at: ([], None, None))  # noqa: ARG005 - it says the same to all
+    vendor = Odd([], lambda rows, at: ([], None, None))
     found = read(serve, TooBig, vendor)
     assert found.status == 1
     assert "withholds rows of even the shortest windows" in found.lines("ERROR")[0]

@@ -1,4 +1,4 @@
-"""An export that was read and deleted, and a STATE that still waits for it: asked for anew, and never waited for long."""
+"""An export that was read and deleted, and a STATE that still waits for it: it is asked for anew, and soon."""
 
 from __future__ import annotations
 

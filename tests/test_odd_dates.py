@@ -67,9 +67,7 @@ def test_an_end_before_e_mail_was_reads_nothing(play: Play, vendor: str) -> None
 def test_tiny_windows_are_read_one_after_another(play: Play) -> None:
     box = play(vendors=["smtp2go"], size=5)
     start = NOW - timedelta(minutes=5, seconds=40)
-    config = config_of(
-        box, "smtp2go", top={"start_date": start.isoformat()}, window_hours=1e-9, requests_per_minute=0
-    )
+    config = config_of(box, "smtp2go", top={"start_date": start.isoformat()}, window_hours=1e-9, requests_per_minute=0)
     found = run(config, box=box)
     assert found.status == 0
     assert len(found.ledger) == 40, "of a second each, the vendor's resolution"

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 SMALLEST_CAP = 10
 """No vendor cuts its answers at fewer rows."""
 _MOST_SHORT = 100
-"""So many windows that lack rows, though the vendor showed far longer ones whole: its totals are wrong, not its rows."""
+"""So many windows that lack rows, though the vendor showed more at once: its totals are wrong, not its rows."""
 _MOST_WITHHELD = 300
 """Windows of the shortest length, one after another, of which the vendor shows nothing, or not all."""
+_MOST_IN_VAIN = 2_000
+"""Pages of windows that were then split, with none between that was read to its end."""
 
 
 class Observed:
@@ -28,7 +30,7 @@ class Observed:
         """Whether totals were seen that cannot be true: nothing is split for them any more."""
         self.has_many_short = False
         """Whether that is so since many windows lacked rows: known again only after as many requests."""
-        self._largest = self._short = self._withheld = 0
+        self._largest = self._short = self._withheld = self._in_vain = 0
         self._seams_within_moments = self._seams_with_twins = 0
         self.lock = threading.Lock()
 
@@ -55,7 +57,7 @@ class Observed:
         """
         with self.lock:
             if outcome.status == "complete":
-                self._withheld = 0
+                self._withheld = self._in_vain = 0
             elif outcome.status == "truncated" and shortest:
                 self._withheld += 1
             if self._withheld <= _MOST_WITHHELD:
@@ -65,4 +67,19 @@ class Observed:
             f"({outcome.reason})",
             "ask the vendor whether this endpoint still heeds the range of time; nothing was left out: the next run "
             "starts at this window",
+        )
+
+    def note_in_vain(self, pages: int) -> None:
+        """Count pages of a window that turned out to hold too much, and is to be read in parts.
+
+        Raises:
+            ReadError: None of the parts gets any smaller.
+        """
+        with self.lock:
+            self._in_vain += pages
+            if self._in_vain <= _MOST_IN_VAIN:
+                return
+        raise ReadError(
+            f"the vendor gave {self._in_vain} pages and always says that more follow, however short the windows",
+            "ask the vendor whether this endpoint still heeds the range of time; the next run tries this window again",
         )

@@ -156,6 +156,7 @@ class PagedReader(Reader):
                 attempt.last = replace(page, capped=True)
                 break
             if more and (split := by_rows(stream, reading.window, attempt.rows, reading.context.observed.density)):
+                reading.context.observed.note_in_vain(attempt.pages)
                 return split
         return attempt
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.engine.endpoint import Endpoint, Failure
+from tap_emaillogs.engine.endpoint import Endpoint
+from tap_emaillogs.engine.failure import Failure
 from tap_emaillogs.engine.finish import Consumer, processed_by
 from tap_emaillogs.engine.ledger import SyncWindows
 from tap_emaillogs.engine.state import Bookmark, EndpointState, Partitions
@@ -53,7 +54,9 @@ class Sources:
                     endpoint = Endpoint(bound, consumers, known, now, privacy)
                     endpoint.plan()
                     found.append(endpoint)
-            except Exception as error:  # noqa: BLE001 - isolation: it is this endpoint's failure
+            except BaseException as error:
+                if account.client.clock.stopped:  # a signal, and nothing of the vendor's
+                    raise
                 where = f"{context['provider']}, account {context['account']}, stream {context['stream']}"
                 failures.append(Failure.of(where, error, account, (one.name for one in fed)))
         return found, failures

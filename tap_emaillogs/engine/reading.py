@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import pairwise
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
 from tap_emaillogs.engine.notes import Notes
 from tap_emaillogs.engine.observed import SMALLEST_CAP, Observed
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.client import Meter
+from tap_emaillogs.streams.paginators import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -139,3 +142,28 @@ class Split:
     windows: list[Window]
     outcomes: Mapping[Window, Outcome] = field(default_factory=dict)
     """What is known already of some of them."""
+
+
+def checked(outcome: Outcome) -> Outcome:
+    """Return an outcome that can be written, whoever made it.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if outcome.status not in {"complete", "truncated", "pending"} or not isinstance(outcome.reason, (str, NoneType)):
+        raise TypeError("a reader's outcome has no status or reason that the ledger knows")
+    if outcome.as_of is not None and outcome.as_of.tzinfo is None:
+        raise TypeError("a reader's outcome is as of a time without a zone")
+    return replace(outcome, reported_total=count_of(outcome.reported_total))
+
+
+def check_split(window: Window, split: Split) -> None:
+    """Refuse parts that would lose time, or never end.
+
+    Raises:
+        ValueError: They are not two or more that tile the window.
+    """
+    parts = split.windows
+    tiles = all(one.end == two.start for one, two in pairwise(parts)) and all(one.start < one.end for one in parts)
+    if len(parts) < 2 or (parts[0].start, parts[-1].end) != (window.start, window.end) or not tiles:
+        raise ValueError("the parts of a window do not tile it")

@@ -77,7 +77,7 @@ class WalkReader(PagedReader):
             if self._is_past(reading.window, page.rows):
                 break
             first = taken[0].identity if taken else None
-            if not paginator.finished and bounds.see(page, first, rows.count, page.total):
+            if bounds.see(page, first, rows.count, page.total):
                 break
             if page.capped:
                 return f"the vendor shows no more than {rows.count} rows of this time"

@@ -178,7 +178,9 @@ def tile(stretch: Window, largest: timedelta, unit: timedelta) -> list[Window]:
 
 def tile_in_steps(stretch: Window, policy: Policy) -> list[Window]:
     """Do so, but into no more windows at once than memory should hold: what is too long still is for a further step."""
-    return tile(stretch, max(policy.largest, -(-stretch.length // (_MOST_TILES * policy.unit)) * policy.unit), policy.unit)
+    return tile(
+        stretch, max(policy.largest, -(-stretch.length // (_MOST_TILES * policy.unit)) * policy.unit), policy.unit
+    )
 
 
 def needs_a_step(window: Window, policy: Policy) -> bool:
