@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -186,14 +187,17 @@ class Endpoint:
         return parts
 
     def _done(self, window: Window, outcome: Outcome) -> Done:
-        try:
-            outcome = checked(outcome)
-            self.context.observed.note_outcome(outcome, shortest=window.length <= self.stream.unit)
-            is_read = outcome.status in {"complete", "truncated"}
-            return Done(outcome, self._finisher.finish(window, outcome) if is_read else None)
-        finally:
-            if outcome.close is not None:
-                outcome.close()
+        with ExitStack() as unless_done:
+            with ExitStack() as stack:
+                if outcome.close is not None:
+                    stack.callback(outcome.close)
+                done = Done(checked(outcome))
+                unless_done.callback(done.close)
+                self.context.observed.note_outcome(done.outcome, shortest=window.length <= self.stream.unit)
+                if outcome.status in {"complete", "truncated"}:
+                    done.finished = self._finisher.finish(window, done.outcome)
+            unless_done.pop_all()
+            return done
 
     def _check(self) -> None:
         if self.stream.account.client.clock.stopped:

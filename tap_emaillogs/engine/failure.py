@@ -35,7 +35,11 @@ class Failure:
             _logger.debug("%s", where, exc_info=error)
             kind = error.kind if isinstance(error, ForeignError) else type(error).__name__
             error = ReadError(f"an error inside the tap ({kind})", "report it, with the log of LOGLEVEL=DEBUG")
-        return cls(where, error, account.client.redact(str(error)), [*streams])
+        try:
+            said = account.client.redact(str(error))
+        except Exception:  # noqa: BLE001 - a vendor's own class may fail at that too
+            said = f"an error of the kind {type(error).__name__}"
+        return cls(where, error, said, [*streams])
 
 
 class ForeignError(Exception):
