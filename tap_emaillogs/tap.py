@@ -22,6 +22,7 @@ from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.streams.events import EmailEvents
 from tap_emaillogs.streams.output import LineWriter
 from tap_emaillogs.streams.provider import name_of
+from tap_emaillogs.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -142,12 +143,18 @@ class TapEmailLogs(Tap):
         _redact_logs(self.redact)
         selected = [stream for stream in self.streams.values() if stream.selected]
         self.message_writer.buffered = True  # type: ignore[attr-defined] # a LineWriter
+        self._watchdog = Watchdog(lambda: self.message_writer.taken)  # type: ignore[attr-defined] # likewise
+        self._watchdog.start()
         try:
             status = self._sync(selected)
             self.message_writer.flush()  # type: ignore[attr-defined] # likewise
         except BrokenPipeError:
             self.clock.stop()
             cli.leave_output()
+        finally:
+            self._watchdog.close()
+        if self._signal is not None:
+            status = 128 + self._signal
         if status:
             sys.exit(status)
 
@@ -165,8 +172,7 @@ class TapEmailLogs(Tap):
             clock=self.clock,
         )
         self._wake = sync.wake
-        status = sync.execute()
-        return 128 + (self._signal or 0) if status is None else status
+        return sync.execute() or 0  # None where it was stopped: the signal tells the status
 
     def records_of(self, stream: Stream, context: Context | None) -> Iterator[Record]:
         """Yield what is due for one stream in one partition, for whoever calls `stream.sync()`.
@@ -184,6 +190,7 @@ class TapEmailLogs(Tap):
         self.clock.stop()
         if self._wake is None or again:
             sys.exit(128 + signum)
+        self._watchdog.wake(128 + signum)
         self._wake()
 
     # Command line.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.records import Record
 
 _FLUSH_BYTES = 1 << 18
+_PIPE_BYTES = 1 << 16
+"""What a pipe holds: handed over piece by piece, so that one can tell a slow reader from a dead one."""
 _BATCH_RECORDS = 10_000
 _encoder = msgspec.json.Encoder(enc_hook=enc_hook, decimal_format="number")
 _decode = msgspec.json.Decoder().decode
@@ -39,6 +41,8 @@ class LineWriter(MsgSpecWriter):
         self.buffered = False
         self.written = 0
         """Bytes so far."""
+        self.taken = 0
+        """Bytes that stdout has taken."""
         self._buffer = bytearray()
 
     def write_message(self, message: Message) -> None:
@@ -58,7 +62,9 @@ class LineWriter(MsgSpecWriter):
         """Hand everything to the reader of stdout."""
         left, self._buffer = memoryview(bytes(self._buffer)), bytearray()
         while left:  # unbuffered (PYTHONUNBUFFERED), stdout may take a part of it, or for a moment nothing
-            left = left[sys.stdout.buffer.write(left) or 0 :]
+            taken = sys.stdout.buffer.write(left[:_PIPE_BYTES]) or 0
+            left = left[taken:]
+            self.taken += taken
         sys.stdout.buffer.flush()
 
 
