@@ -20,7 +20,7 @@ from tap_emaillogs.http.clock import Clock
 from tap_emaillogs.http.redaction import RedactingFilter, Redactor
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.streams.events import EmailEvents
-from tap_emaillogs.streams.output import LineWriter
+from tap_emaillogs.streams.output import LineWriter, activate_version
 from tap_emaillogs.streams.provider import name_of
 from tap_emaillogs.watchdog import Watchdog
 
@@ -163,6 +163,7 @@ class TapEmailLogs(Tap):
 
         for stream in selected:
             stream._write_schema_message()  # noqa: SLF001 - schema messages are the SDK's affair
+            activate_version(stream)
         sync = Sync(
             sources=self.sources,
             selected=selected,

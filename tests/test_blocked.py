@@ -1,4 +1,4 @@
-"""A target that stops reading: a signal ends the run with a STATE once it reads again, and by itself if it never does."""
+"""A target that stops reading: a signal ends the run, with a last STATE if the target reads again."""
 
 from __future__ import annotations
 

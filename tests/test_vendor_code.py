@@ -192,7 +192,9 @@ def test_outcomes_that_are_none(both: Callable[..., Run], monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("total", [10**400, -1, float("nan"), "many", object()], ids=repr)
-def test_a_total_that_is_none_is_left_out(both: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, total: Any) -> None:
+def test_a_total_that_is_none_is_left_out(
+    both: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, total: Any
+) -> None:
     monkeypatch.setattr(FaultyReader, "read", lambda self, reading: Outcome(reported_total=total))
     found = both(Faulty)
     assert_alone(found, failed=False)

@@ -228,7 +228,7 @@ class Endpoint:
         yield from finished.blocks(shown)
         self._shown = window.end, finished.at_end
 
-    def commit(self, reading: Reading, outcome: Outcome, count: int) -> None:
+    def commit(self, reading: Reading, outcome: Outcome, finished: Finished) -> None:
         """Move on after a window's records are out: ledger, bookmarks, marks."""
         if outcome.on_commit is not None:
             try:
@@ -239,12 +239,14 @@ class Endpoint:
                 # The rows are out all the same.
                 _logger.warning("%s, %s: an error inside the tap (%s) while keeping notes", self, reading, type(error))
                 _logger.debug("where it came from", exc_info=error)
-        self.note(reading, outcome, count)
+        self.note(reading, outcome, finished.rows)
         if outcome.status == "complete":
             filled = self.state.note_complete(reading.window)
             for entry in filled:
                 self.ledger.add(entry.window, "complete", identity=entry.identity)
         for consumer in self.consumers:
+            if consumer.note_remarks is not None:
+                consumer.note_remarks(finished.remarks)
             consumer.bookmark.advance(reading.window, self.policy, min(outcome.as_of or self.now, self.now))
 
     def note(self, reading: Reading, outcome: Outcome, count: int | None = None) -> None:

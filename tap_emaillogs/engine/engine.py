@@ -50,7 +50,7 @@ class WindowRead:
     def commit(self) -> None:
         """Move bookmarks over the window."""
         assert self.done.finished is not None
-        self.endpoint.commit(self.reading, self.done.outcome, self.done.finished.rows)
+        self.endpoint.commit(self.reading, self.done.outcome, self.done.finished)
 
     def close(self) -> None:
         """Free what the lines were kept in."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_emaillogs.engine.endpoint import Endpoint
@@ -73,7 +74,9 @@ class Sources:
         account = stream.account
         if isinstance(fed, EmailEvents):
             bookmark = Bookmark(fed, partitions, context_of(account, stream))
-            return Consumer(fed, bookmark, fed.deriving(account.provider, stream), output)
+            note_remarks = partial(fed.note_remarks, stream.name)
+            derives = fed.deriving(account.provider, stream)
+            return Consumer(fed, bookmark, derives, output, stream.remark, note_remarks)
         assert isinstance(fed, LogStream)
         return Consumer(fed, Bookmark(fed, partitions, {"account": account.label}), processed_by(fed), output)
 

@@ -104,8 +104,9 @@ class RecordMessages(RecordLines):
         self._left_out = _left_out(stream)
         self.takes_lines = self._left_out == frozenset()
         self._lock = threading.Lock()
+        version = {} if stream._stream_version is None else {"version": stream._stream_version}  # noqa: SLF001 - see `activate_version`
         shell = _encoder.encode(
-            {"type": "RECORD", "stream": stream.name, "record": 0, "time_extracted": extracted.isoformat()}
+            {"type": "RECORD", "stream": stream.name, "record": 0, **version, "time_extracted": extracted.isoformat()}
         )
         before, after = shell.split(b'"record":0')
         self._before, self._after = before + b'"record":', after + b"\n"
@@ -141,6 +142,13 @@ class MappedRecordLines(RecordMessages):
         """Return the block of these records, and how many lines it has."""
         mapped = [message.record for message in self._mapped(records)]
         return _encoder.encode_lines(mapped), len(mapped)
+
+
+def activate_version(stream: Stream) -> None:
+    """Say of a stream that is read whole that the records to come replace all others, where the SDK would."""
+    if stream.replication_method == "FULL_TABLE" and stream.emit_activate_version_messages:
+        stream._stream_version = stream._initialized_at // 1000  # noqa: SLF001 - `Stream.sync` does so
+        stream._write_activate_version_message(stream._stream_version)  # noqa: SLF001 - likewise
 
 
 def output_of(stream: Stream, extracted: datetime) -> RecordLines:
