@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tap_emaillogs.engine.incomplete import TO_BE_READ, Incomplete
 from tap_emaillogs.engine.pace import Pace
-from tap_emaillogs.engine.windows import Progress, subtract, union
+from tap_emaillogs.engine.windows import Progress, subtract
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.streams.window import Window
 
@@ -25,8 +25,6 @@ _LAST_SEEN = "last_seen"
 _INCOMPLETE = "incomplete"
 NOTES = "notes"
 _RUNS = "runs"
-_TO_BE_READ = frozenset({"failed", "pending"})
-"""What a window is until a later run has read it; a bookmark never passes it."""
 _MOST_WITHHELD = 300
 """So many windows that the vendor does not show whole are remembered, the newest; it grows by some with every run."""
 
@@ -148,51 +146,6 @@ class Bookmark:
             partition[_LAST_SEEN] = timestamps.millis(self.progress.last_seen)
 
 
-@dataclass
-class Incomplete:
-    """A window that some run could not read completely, and what of it is still uncovered."""
-
-    window: Window
-    status: Status
-    left: list[Window] = field(default_factory=list)
-    identity: Window | None = None
-    """The window that its row in the ledger was written for, where that was a longer one."""
-
-    def holds_up(self, window: Window) -> bool:
-        """Whether it is yet to be read, and `window`, no window of its own row in the ledger, touches it."""
-        touches = self.window.start <= window.end and window.start <= self.window.end
-        return self.status in _TO_BE_READ and touches and self.identity != window
-
-    def grown(self, window: Window, status: Status) -> Incomplete:
-        """Return it with a window that could not be read either; it keeps its id in the ledger."""
-        both = Window(min(self.window.start, window.start), max(self.window.end, window.end))
-        identity = self.identity if both == self.window else self.identity or self.window
-        return Incomplete(both, status, union([*self.left, window]), identity)
-
-    @classmethod
-    def load(cls, entry: Mapping[str, Any]) -> Incomplete:
-        """Read it from STATE."""
-        left = [_window(part) for part in entry.get("left", [entry])]
-        return cls(_window(entry), entry["status"], left, _window(entry["of"]) if "of" in entry else None)
-
-    def dump(self) -> dict[str, Any]:
-        """Write it for STATE."""
-        entry: dict[str, Any] = {**_edges(self.window), "status": self.status}
-        if self.identity is not None:
-            entry["of"] = _edges(self.identity)
-        if self.left != [self.window]:
-            entry["left"] = [_edges(part) for part in self.left]
-        return entry
-
-
-def _window(entry: Mapping[str, Any]) -> Window:
-    return Window(timestamps.parse(entry["start"]), timestamps.parse(entry["end"]))
-
-
-def _edges(window: Window) -> dict[str, str]:
-    return {"start": timestamps.millis(window.start), "end": timestamps.millis(window.end)}
-
-
 class EndpointState:
     """What STATE holds of an endpoint itself, whichever streams it feeds: under `sync_windows`."""
 
@@ -213,7 +166,7 @@ class EndpointState:
         and one row of the ledger, under the id of the first try. Of what the vendor withholds the newest are kept.
         """
         entry = Incomplete(window, status, [window])
-        if status in _TO_BE_READ:
+        if status in TO_BE_READ:
             before = next((one for one in self.incomplete if one.holds_up(window)), None)
             if before is not None:
                 entry = before.grown(window, status)
@@ -221,7 +174,7 @@ class EndpointState:
         else:
             self.incomplete = [one for one in self.incomplete if not self._same(one, window, status)]
         self.incomplete.append(entry)
-        withheld = [one for one in self.incomplete if one.status not in _TO_BE_READ]
+        withheld = [one for one in self.incomplete if one.status not in TO_BE_READ]
         for old in withheld[:-_MOST_WITHHELD]:
             self.incomplete.remove(old)
         self.save()
@@ -241,7 +194,7 @@ class EndpointState:
         """
         for entry in self.incomplete:
             wanted = [Window(max(part.start, start), part.end) for part in entry.left if part.end > start]
-            if wanted and entry.status in _TO_BE_READ:
+            if wanted and entry.status in TO_BE_READ:
                 entry.left = wanted
 
     def lose(self, before: datetime) -> list[tuple[Incomplete, Window]]:
@@ -261,7 +214,7 @@ class EndpointState:
                 rest = Incomplete(
                     Window(gone[-1].end, entry.window.end), entry.status, left, entry.identity or entry.window
                 )
-                if entry.status in _TO_BE_READ:
+                if entry.status in TO_BE_READ:
                     lost.append((rest, Window(gone[0].start, gone[-1].end)))
             if left:
                 kept.append(rest)

@@ -199,7 +199,7 @@ class JobReader(Reader):
         if origin == "new":
             newer_than = clock.monotonic()
             clock.wait(min(delay, 60 * settings.export_timeout_minutes))
-        waiting = ""
+        told: set[bool] = set()
         while True:
             seen, jobs = self._board.look(newer_than, reading.meter)
             found = next((one for one in jobs if one.id == job.id), None)
@@ -213,19 +213,21 @@ class JobReader(Reader):
             left = deadline - clock.monotonic()
             if left <= 0:
                 return None
-            waiting = self._tell(reading, job, found, left, waiting)
+            if (found is None) not in told:
+                told.add(found is None)
+                self._tell(reading, job, found, left)
             # Windows that wake at about the same time share one look at the list.
             newer_than = seen + delay / 2
             clock.wait(min(delay, left))
             delay = max(delay, min(delay * _FACTOR, _LONGEST_POLL))
 
-    def _tell(self, reading: Reading, job: JobNote, found: RemoteJob | None, left: float, told: str) -> str:
-        """Say what is waited for, where that was not told yet."""
-        is_ = "is not in the vendor's list (yet)" if found is None else f"is not ready yet (it says {found.said!r})"
-        if is_ != told:
-            asked = timestamps.seconds(job.asked)
-            self.logger.info("%s: the export asked for at %s %s; waiting, %.0f s at most", reading, asked, is_, left)
-        return is_
+    def _tell(self, reading: Reading, job: JobNote, found: RemoteJob | None, left: float) -> None:
+        """Say what is waited for: no wait without a line."""
+        is_ = "is not in the vendor's list (yet)"
+        if found is not None:
+            is_ = f"is not ready yet (the vendor says {self.account.client.quote(found.said)!r})"
+        asked = timestamps.seconds(job.asked)
+        self.logger.info("%s: the export asked for at %s %s; waiting, %.0f s at most", reading, asked, is_, left)
 
     def _check_alive(
         self, job: JobNote, found: RemoteJob | None, origin: Origin, *, listed: bool, waited: float
