@@ -20,8 +20,9 @@ from tap_emaillogs.http.clock import Clock
 from tap_emaillogs.http.redaction import Redactor
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.streams.events import EmailEvents
-from tap_emaillogs.streams.output import LineWriter
+from tap_emaillogs.streams.output import LineWriter, activate_version
 from tap_emaillogs.streams.provider import name_of
+from tap_emaillogs.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -153,6 +154,8 @@ class TapEmailLogs(Tap):
         cli.redact_logs(self.redact, self.name)
         selected = [stream for stream in self.streams.values() if stream.selected]
         self.message_writer.buffered = True  # type: ignore[attr-defined] # a LineWriter
+        self._watchdog = Watchdog(lambda: self.message_writer.taken)  # type: ignore[attr-defined] # likewise
+        self._watchdog.start()
         try:
             with Watch(self.clock, self.redact) as watch:
                 status = self._sync(selected, watch)
@@ -160,6 +163,10 @@ class TapEmailLogs(Tap):
         except BrokenPipeError:
             self.clock.stop()
             cli.leave_output()
+        finally:
+            self._watchdog.close()
+        if self._signal is not None:
+            status = 128 + self._signal
         if status:
             sys.exit(status)
 
@@ -168,6 +175,7 @@ class TapEmailLogs(Tap):
 
         for stream in selected:
             stream._write_schema_message()  # noqa: SLF001 - schema messages are the SDK's affair
+            activate_version(stream)
         sync = Sync(
             sources=self.sources,
             selected=selected,
@@ -179,10 +187,9 @@ class TapEmailLogs(Tap):
         )
         self._wake = sync.wake
         status = sync.execute()
-        if status is None:
-            status = 128 + (self._signal or 0)
-            watch.stopped(self._signal or 0)
-        return status
+        if status is None and self._signal is not None:
+            watch.stopped(self._signal)
+        return status or 0  # None where it was stopped: the signal tells the status
 
     def records_of(self, stream: Stream, context: Context | None) -> Iterator[Record]:
         """Yield what is due for one stream in one partition, for whoever calls `stream.sync()`.
@@ -221,10 +228,11 @@ class TapEmailLogs(Tap):
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler
         """End the run at the next whole line; a second signal ends it at once."""
-        if self._wake is None or self._signal is not None:
-            sys.exit(128 + signum)
-        self._signal = signum
+        again, self._signal = self._signal is not None, signum
         self.clock.stop()
+        if self._wake is None or again:
+            sys.exit(128 + signum)
+        self._watchdog.wake(128 + signum)
         self._wake()
 
     # Command line.

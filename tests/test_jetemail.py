@@ -209,6 +209,18 @@ def test_events_of_rows_as_clients_have_seen_them(play: Play, attempts: str, rec
     assert all(f"({300 - waiting} records)" in line for line in remarks)
 
 
+def test_a_remark_counts_a_row_that_two_windows_show_once(play: Play) -> None:
+    options = {"attempts": "missing", "date_to_inclusive": True, "span_days": 0.04}
+    box = play(vendors=["jetemail"], options={"jetemail": options})
+    top = {"start_date": (NOW - timedelta(hours=1)).isoformat()}
+    found = run(config_of(box, "jetemail", top=top, window_hours=10 / 3600, requests_per_minute=0), box=box)
+    shown = sum(row["records"] for row in found.windows(STREAM))
+    told = sum(PROVIDER.remark(STREAM, one) is not None for one in found.records[STREAM])
+    (remark,) = [line for line in found.lines("WARNING") if "no event" in line]
+    assert f"({told} records)" in remark
+    assert told <= shown
+
+
 # --- lives: read early, change, read again
 
 

@@ -100,6 +100,31 @@ def test_a_stream_that_is_to_be_read_whole_begins_anew_each_time(play: Callable[
     assert name not in bookmarks(second.state)
 
 
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_stream_read_whole_activates_its_version_where_that_is_asked_for(
+    shared_box: Sandbox, asked: bool, mapped: bool
+) -> None:
+    name = STREAMS["smtp2go"]
+    top: dict[str, Any] = {"emit_activate_version_messages": True} if asked else {}
+    top |= {"stream_maps": {name: {"more": "1"}}} if mapped else {}
+    config = config_of(shared_box, "smtp2go", top=top)
+    chosen = catalog(config, [name, EVENTS])
+    for entry in chosen["streams"]:
+        if entry["tap_stream_id"] == name:
+            entry["replication_method"] = "FULL_TABLE"
+    found = run(config, catalog=chosen, checked=False)  # which knows the other kinds of messages
+    told = [message for message in found.messages if message["type"] == "ACTIVATE_VERSION"]
+    assert [message["stream"] for message in told] == ([name] if asked else [])
+    versions = {
+        (message["stream"], message.get("version")) for message in found.messages if message["type"] == "RECORD"
+    }
+    assert versions == {(name, told[0]["version"] if asked else None), (EVENTS, None)}
+    if asked:
+        places = {message["type"]: place for place, message in reversed([*enumerate(found.messages)])}
+        assert places["SCHEMA"] < places["ACTIVATE_VERSION"] < places["RECORD"]
+
+
 def test_metrics_count_what_is_written(shared_box: Sandbox) -> None:
     found = run(config_of(shared_box, "smtp2go"), box=shared_box)
     counted: dict[str, int] = {}

@@ -47,6 +47,11 @@ class General(Options):
     timeout_seconds: float = option(60, "Longest silence of a vendor in one request.", positive=True)
     max_tries: int = option(6, "How often a request is tried in all.", positive=True)
     user_agent: str | None = option(None, "User-Agent header of all requests.")
+    emit_activate_version_messages: bool = option(
+        False,
+        "Whether a stream that the catalog wants read whole (`FULL_TABLE`) begins with an ACTIVATE_VERSION message, "
+        "after which a target drops what an earlier run wrote; also where this run then fails halfway.",
+    )
     allow_http: bool = option(
         False, "Permit addresses with http, where anybody on the way can read key and mail; loopback always may."
     )

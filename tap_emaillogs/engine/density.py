@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _RECENT = 4
 """Day and night differ: only the windows read last tell how dense the next one is."""
-_MOST_PARTS = 64
+MOST_PARTS = 64
 """No more parts at once: an estimate that wants more is a guess from a burst."""
 
 
@@ -77,7 +77,7 @@ def cut(window: Window, times: Sequence[datetime], total: float, target: int, un
     region = seen_region(window, times)
     seen = sorted(moment for moment in times if moment in region)
     unseen = max(0.0, total - len(seen))
-    parts = max(2, min(_MOST_PARTS, -(-int(total) // target)))
+    parts = max(2, min(MOST_PARTS, -(-int(total) // target)))
     before = Window(window.start, region.start)
     after = Window(region.end, window.end)
     rest = before.length + after.length

@@ -3,56 +3,35 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from tap_emaillogs.engine.failure import ForeignError
 from tap_emaillogs.engine.finish import Consumer, Finished, Finisher
 from tap_emaillogs.engine.ledger import EndpointLedger
 from tap_emaillogs.engine.observer import Observer
+from tap_emaillogs.engine.pace import retention_warning, revisit_interval
 from tap_emaillogs.engine.readers import reader_of
-from tap_emaillogs.engine.reading import EndpointContext, Outcome, Reading
+from tap_emaillogs.engine.reading import EndpointContext, Outcome, Reading, check_split, checked
 from tap_emaillogs.engine.window_queue import Done, Parts, WindowQueue
-from tap_emaillogs.engine.windows import Need, hull, need, plan
+from tap_emaillogs.engine.windows import Need, hull, need, needs_a_step, plan, tile_in_steps
 from tap_emaillogs.http.clock import Stopped
-from tap_emaillogs.http.errors import Abandoned, ReadError
+from tap_emaillogs.http.errors import Abandoned
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from tap_emaillogs.engine.spool import Block
     from tap_emaillogs.engine.state import EndpointState
     from tap_emaillogs.engine.window_queue import Result, Slot
     from tap_emaillogs.privacy.plan import Privacy
     from tap_emaillogs.streams.base import LogStream
-    from tap_emaillogs.streams.provider import Account
     from tap_emaillogs.streams.window import Window
 
 _logger = logging.getLogger("tap-emaillogs.engine")
-
-
-@dataclass
-class Failure:
-    """An endpoint that could not be read to the end, or not even be planned."""
-
-    where: str
-    """Provider, account, stream and, where one failed, the window."""
-    error: ReadError
-    said: str
-    """What it says, redacted."""
-    streams: list[str]
-    """The streams that it was to feed."""
-
-    @classmethod
-    def of(cls, where: str, error: Exception, account: Account, streams: Iterable[str]) -> Failure:
-        """Tell of an error; one that is no `ReadError` is the tap's own."""
-        if not isinstance(error, ReadError):
-            _logger.debug("%s", where, exc_info=error)
-            error = ReadError(
-                f"an error inside the tap ({type(error).__name__})", "report it, with the log of LOGLEVEL=DEBUG"
-            )
-        return cls(where, error, account.client.redact(str(error)), [*streams])
 
 
 @dataclass
@@ -73,15 +52,19 @@ class Endpoint:
     def __post_init__(self) -> None:
         self.policy = self.stream.account.policy(self.stream.unit, self.stream.defaults)
         self.reader = reader_of(self.stream)
-        self.context = EndpointContext(self.state.notes, label=str(self))
+        self.context = EndpointContext(self.state.notes, label=str(self), now=self.now)
         self.observer = Observer()
         clock = self.stream.account.client.clock
         self.ledger = EndpointLedger(self.id, self.stream.filters(), clock.now)
+        self.in_flight = max(1, int(self.reader.windows_in_flight()))
+        """How many windows may be read at the same time."""
         self._finisher = Finisher(self.stream, self.consumers, self.privacy, self._check)
         self._paced = False
         self._shown: tuple[datetime, set[str]] | None = None
         """The end of the window written last, and the rows at it."""
         self._unwritten: list[threading.Event] = []
+        self._whole: set[Window] = set()
+        """Windows that are read as they are, however long."""
 
     @property
     def id(self) -> tuple[str, str, str]:
@@ -101,7 +84,10 @@ class Endpoint:
             self.state.save()
             self.policy = replace(self.policy, pause=self.state.pace.longest)
         first = any(consumer.bookmark.progress.bookmark is None for consumer in self.consumers)
+        stood = min((one for consumer in self.consumers if (one := consumer.bookmark.progress.bookmark)), default=None)
         needs = [self._need(consumer) for consumer in self.consumers]
+        if stood is not None and not self.ledger.gaps:  # a gap tells of itself
+            self.warnings.extend(filter(None, [retention_warning(stood, self.now, self.policy)]))
         nothing = all(n.forward is None and not n.revisits for n in needs)
         pinned = [] if nothing else self.reader.pinned(self.context.notes)
         windows = plan(needs, self.policy, pinned)
@@ -118,6 +104,7 @@ class Endpoint:
         if reason is not None:
             self.stream.logger.info("%s: %s", self, reason)
             windows = [window for window in windows if window in pinned]  # what lives at the vendor is still taken up
+        self._whole = {*pinned} if self.stream.time_filter else {*windows}
         self.slots.extend(Reading(window, self.context) for window in windows)
 
     def _need(self, consumer: Consumer) -> Need:
@@ -148,9 +135,7 @@ class Endpoint:
         )
 
     def _note_missed(self, missed: Window) -> None:
-        history, ages = self.policy.history, self.policy.revisits
-        assert history is not None
-        often = max(history - max(ages), history / 24) / timedelta(hours=1)
+        often = revisit_interval(self.policy) / timedelta(hours=1)
         self._note_unavailable(
             missed,
             "read when it was new, but not once more before the vendor forgot it: late events may be missing",
@@ -183,9 +168,12 @@ class Endpoint:
             Stopped: The run is ending.
         """
         try:
+            if needs_a_step(reading.window, self.policy) and reading.window not in self._whole:
+                return Parts(tile_in_steps(reading.window, self.policy))
             result = self.reader.read(reading)
             if isinstance(result, Outcome):
                 return self._done(reading.window, result)
+            check_split(reading.window, result)
             parts = Parts(result.windows)
             try:
                 for window, outcome in result.outcomes.items():
@@ -193,21 +181,27 @@ class Endpoint:
             except BaseException:
                 parts.close()
                 raise
-        except Stopped:
-            raise
         except Exception as error:  # noqa: BLE001 - isolation
             return error
-        except BaseException as error:  # noqa: BLE001 - likewise: a thread that ends without a word would be waited for
-            return RuntimeError(f"{type(error).__name__}: {error}")
+        except BaseException as error:
+            if isinstance(error, Stopped) and self.stream.account.client.clock.stopped:
+                raise
+            # A thread that ends without a word would be waited for.
+            return ForeignError(type(error).__name__)
         return parts
 
     def _done(self, window: Window, outcome: Outcome) -> Done:
-        try:
-            is_read = outcome.status in {"complete", "truncated"}
-            return Done(outcome, self._finisher.finish(window, outcome) if is_read else None)
-        finally:
-            if outcome.close is not None:
-                outcome.close()
+        with ExitStack() as unless_done:
+            with ExitStack() as stack:
+                if outcome.close is not None:
+                    stack.callback(outcome.close)
+                done = Done(checked(outcome))
+                unless_done.callback(done.close)
+                self.context.observed.note_outcome(done.outcome, shortest=window.length <= self.stream.unit)
+                if outcome.status in {"complete", "truncated"}:
+                    done.finished = self._finisher.finish(window, done.outcome)
+            unless_done.pop_all()
+            return done
 
     def _check(self) -> None:
         if self.stream.account.client.clock.stopped:
@@ -219,7 +213,7 @@ class Endpoint:
 
     def submit_next(self) -> Slot | None:
         """Return the next window to read, if there is one and it may be read now."""
-        return None if self.ended else self.slots.submit_next(self.reader.windows_in_flight())
+        return None if self.ended else self.slots.submit_next(self.in_flight)
 
     def ready(self) -> Slot | None:
         """Return the window to be written next, if it has been read."""
@@ -238,23 +232,38 @@ class Endpoint:
         yield from finished.blocks(shown)
         self._shown = window.end, finished.at_end
 
-    def commit(self, reading: Reading, outcome: Outcome, count: int) -> None:
+    def commit(self, reading: Reading, outcome: Outcome, finished: Finished) -> None:
         """Move on after a window's records are out: ledger, bookmarks, marks."""
         if outcome.on_commit is not None:
-            outcome.on_commit()
-        self.note(reading, outcome, count)
+            try:
+                outcome.on_commit()
+            except BaseException as error:
+                if self.stream.account.client.clock.stopped:
+                    raise
+                # The rows are out all the same.
+                _logger.warning("%s, %s: an error inside the tap (%s) while keeping notes", self, reading, type(error))
+                _logger.debug("where it came from", exc_info=error)
+        self.note(reading, outcome, finished.rows)
         if outcome.status == "complete":
             filled = self.state.note_complete(reading.window)
             for entry in filled:
                 self.ledger.add(entry.window, "complete", identity=entry.identity)
         for consumer in self.consumers:
+            if consumer.note_remarks is not None:
+                consumer.note_remarks(finished.remarks)
             consumer.bookmark.advance(reading.window, self.policy, min(outcome.as_of or self.now, self.now))
 
     def note(self, reading: Reading, outcome: Outcome, count: int | None = None) -> None:
         """Enter a window into the ledger, and remember it where it is not complete."""
+        self.context.note_totals()
+        window, identity = reading.window, None
+        if outcome.status != "complete":
+            entry = self.state.note_incomplete(window, outcome.status)
+            window, identity = entry.window, entry.identity
         self.ledger.add(
-            reading.window,
+            window,
             outcome.status,
+            identity,
             records=count,
             requests=reading.meter.requests,
             reported_total=outcome.reported_total,
@@ -262,8 +271,6 @@ class Endpoint:
             gap_reason=outcome.reason,
         )
         self.observer.window_ends(self, reading, outcome, count)
-        if outcome.status != "complete":
-            self.state.note_incomplete(reading.window, outcome.status)
 
     @property
     def is_waited_for(self) -> bool:

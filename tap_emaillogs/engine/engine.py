@@ -13,7 +13,7 @@ import queue
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.engine.endpoint import Endpoint, Failure
+from tap_emaillogs.engine.failure import Failure
 from tap_emaillogs.engine.observer import Observer
 from tap_emaillogs.engine.pool import Pool
 from tap_emaillogs.engine.reading import Outcome
@@ -24,6 +24,7 @@ from tap_emaillogs.http.errors import NotAuthorized, NotPermitted, ReadError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from tap_emaillogs.engine.endpoint import Endpoint
     from tap_emaillogs.engine.reading import Reading
     from tap_emaillogs.engine.spool import Block
     from tap_emaillogs.engine.window_queue import Result, Slot
@@ -50,7 +51,7 @@ class WindowRead:
     def commit(self) -> None:
         """Move bookmarks over the window."""
         assert self.done.finished is not None
-        self.endpoint.commit(self.reading, self.done.outcome, self.done.finished.rows)
+        self.endpoint.commit(self.reading, self.done.outcome, self.done.finished)
 
     def close(self) -> None:
         """Free what the lines were kept in."""
@@ -96,7 +97,7 @@ class Engine:
         self._arrivals: queue.SimpleQueue[_Arrival | _Cleaned | None] = queue.SimpleQueue()
         self._noted: queue.SimpleQueue[Endpoint] = queue.SimpleQueue()
         """Endpoints whose workers noted something for STATE."""
-        self._pool = Pool(min(_MOST_THREADS, sum(e.reader.windows_in_flight() for e in endpoints)))
+        self._pool = Pool(min(_MOST_THREADS, sum(e.in_flight for e in endpoints)))
         self._in_flight = 0
         """Windows being read at endpoints that have not ended."""
         self._cleaning = 0
@@ -117,7 +118,9 @@ class Engine:
         def clean() -> None:
             try:
                 task()
-            except Exception as error:
+            except BaseException as error:
+                if self._clock.stopped:
+                    raise
                 _logger.warning("cleaning up at a vendor failed (%s)", type(error).__name__)
                 _logger.debug("where it came from", exc_info=error)
             finally:  # whatever happened: the run waits for it

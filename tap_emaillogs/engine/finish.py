@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from tap_emaillogs.streams.records import Packed, digest, encode
 from tap_emaillogs.streams.schemas import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tap_emaillogs.engine.reading import Outcome
     from tap_emaillogs.engine.state import Bookmark
@@ -46,6 +47,10 @@ class Consumer:
     """What the consumer writes for the records of a window of the endpoint."""
     output: RecordLines
     """What makes lines of that."""
+    remark: Callable[[Record], str | None] | None = None
+    """Says what a record tells that the consumer makes nothing of."""
+    note_remarks: Callable[[Mapping[str, int]], None] | None = None
+    """Called with how often each remark was made, once the window is out."""
 
 
 @dataclass
@@ -54,16 +59,19 @@ class Finished:
 
     rows: int = 0
     spool: Spool = field(default_factory=Spool)
-    at_start: list[tuple[str, list[Block]]] = field(default_factory=list)
-    """Rows at the window's start, which the window before may have shown: each by its digest, with its lines."""
+    at_start: list[tuple[str, list[Block], str | None]] = field(default_factory=list)
+    """Rows at the window's start, which the window before may have shown: (digest, lines, remark) of each."""
     at_end: set[str] = field(default_factory=set)
     """Digests of the rows at its end, which the next window may show again."""
+    remarks: Counter[str] = field(default_factory=Counter)
+    """How often what was remarked of the rows that are written."""
 
     def blocks(self, shown: set[str]) -> Iterator[Block]:
         """Yield all lines, without those of rows that were `shown` by the window before, and count the rows."""
-        for mark, blocks in self.at_start:
+        for mark, blocks, remark in self.at_start:
             if mark not in shown:
                 self.rows += 1
+                self.remarks.update([remark] if remark else [])
                 yield from blocks
         yield from self.spool
 
@@ -85,6 +93,7 @@ class Finisher:
         self._stream, self._consumers, self._check = stream, consumers, check
         self._plan = privacy.plan(columns(type(stream)), *(columns(type(consumer.stream)) for consumer in consumers))
         self._lock = threading.Lock()
+        self._remark = next((consumer.remark for consumer in consumers if consumer.remark), None)
         self._edges = bool(stream.time_columns) and stream.time_filter and not stream.exact_bounds
         clean = not (privacy.hides or self._edges)
         self._as_they_are = {
@@ -131,14 +140,16 @@ class Finisher:
     ) -> None:
         usual: list[list[Record]] = [[] for _ in derives]
         for record in records:
+            remark = self._remark(record) if self._remark else None  # before anything is hidden
             derived = self._derived(record, derives)
             mark = self._mark(finished, window, record) if self._edges else None
             if mark is None:
                 finished.rows += 1
+                finished.remarks.update([remark] if remark else [])
                 for place, items in enumerate(derived):
                     usual[place].extend(items)
             else:
-                finished.at_start.append((mark, self._blocks(derived)))
+                finished.at_start.append((mark, self._blocks(derived), remark))
         for block in self._blocks(usual):
             finished.spool.add(block)
 

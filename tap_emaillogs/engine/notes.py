@@ -6,6 +6,8 @@ import copy
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -36,11 +38,16 @@ class Notes:
             return list(self._kept.get(kind, ()))
 
     def change(self, kind: str, entries: list[Any]) -> None:
-        """Replace the entries of a kind; the next STATE has them, `saved` makes that soon."""
+        """Replace the entries of a kind; the next STATE has them, `saved` makes that soon.
+
+        Raises:
+            TypeError: They are no JSON values; so it is the worker that fails, and not whoever writes STATE.
+        """
+        kept = msgspec.json.decode(msgspec.json.encode(entries))
         with self.lock:
             self._kept.pop(kind, None)
-            if entries:
-                self._kept[kind] = entries
+            if kept:
+                self._kept[kind] = kept
 
     def saved(self) -> threading.Event:
         """Have STATE written as soon as the writer is free; the event is set once it is out, or the run is over."""

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from tap_emaillogs.engine.endpoint import Endpoint, Failure
+    from tap_emaillogs.engine.endpoint import Endpoint
+    from tap_emaillogs.engine.failure import Failure
     from tap_emaillogs.engine.reading import Outcome, Reading
 
 

@@ -11,6 +11,8 @@ from tap_emaillogs.formats import timestamps
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tap_emaillogs.streams.window import Policy
+
 _DAYS = 3
 """Nights and lunch breaks come back; what was longer ago does not tell the next pause."""
 
@@ -61,3 +63,33 @@ class Pace:
         """The longest pause that was made twice in the last days: an outage is no schedule. Zero: none is known."""
         longest = sorted((pause for day in self.pauses.values() for pause in day), reverse=True)
         return next(iter(longest[1:] or longest), timedelta())
+
+
+def revisit_interval(policy: Policy) -> timedelta:
+    """Return how often one has to run so that each revisit comes before the vendor has forgotten what it is about."""
+    assert policy.history is not None
+    return max(policy.history - max(policy.revisits, default=timedelta()), policy.history / 24)
+
+
+def retention_warning(bookmark: datetime, now: datetime, policy: Policy) -> str | None:
+    """Say that a bookmark is within the last quarter of the vendor's history, and which schedule is safe; None: not.
+
+    One that is past the history already is a gap, of which the ledger tells; a backfill (`end_date`) is no schedule.
+    """
+    history = policy.history
+    if history is None or policy.end is not None or not history * 3 / 4 < now - bookmark < history:
+        return None
+    # A run that fails, and the one after it, may still be made good.
+    often = min(revisit_interval(policy), history / 4)
+    return (
+        f"it was last read up to {timestamps.seconds(bookmark)}, {_span(now - bookmark)} ago, and the vendor keeps "
+        f"{_span(history)} (history_days): had this run come {_span(history - (now - bookmark))} later, events would "
+        f"have been lost. Running the tap at least every {_span(often)} is safe"
+    )
+
+
+def _span(span: timedelta) -> str:
+    hours = span / timedelta(hours=1)
+    if hours < 1:
+        return f"{hours * 60:.0f} minutes"
+    return f"{hours:.3g} hours" if hours < 72 else f"{hours / 24:.3g} days"

@@ -15,6 +15,7 @@ from singer_sdk.streams.rest import PageContext
 
 from tap_emaillogs.engine import seams
 from tap_emaillogs.engine.attempt import Attempt
+from tap_emaillogs.engine.bounds import PageBounds
 from tap_emaillogs.engine.observer import Headway
 from tap_emaillogs.engine.reader import Reader
 from tap_emaillogs.engine.reading import Outcome, Split
@@ -156,12 +157,15 @@ class PagedReader(Reader):
         """
         stream, paginator = self.stream, self.stream.get_new_paginator()
         attempt = Attempt(None if stream.row_key else self.mark, anchored=paginator.anchored)
+        bounds = PageBounds.of(stream)
         shown, more = 0, True
         while more:
             page = self.follow(reading, paginator)
             seen = paginator.count
             paginator.advance(page)
             more = not paginator.finished
+            if not (seen or page.capped):
+                reading.announces(page.total)
             if not seen and (split := self.split(reading, page, more=more)):
                 return split
             attempt.see(page, shown)
@@ -169,11 +173,16 @@ class PagedReader(Reader):
                 raise errors.PageRefused(attempt.moved)
             if paginator.count > seen:
                 shown += len(page.rows)
-                attempt.add(self.take(reading, reading.window, page))
+                taken = self.take(reading, reading.window, page)
+                attempt.add(taken)
+                first = taken[0].identity if taken else None
+                if more and bounds.see(page, first, len(attempt.rows), attempt.total):
+                    break
             if more and stream.cap is not None and shown >= stream.cap:
                 attempt.last = replace(page, capped=True)
                 break
             if more and (split := by_rows(stream, reading.window, attempt.rows, reading.context.observed.density)):
+                reading.context.observed.note_in_vain(attempt.pages)
                 return split
         return attempt
 
@@ -184,6 +193,8 @@ class PagedReader(Reader):
 
         `more` says whether another page follows.
         """
+        if reading.context.observed.totals_are_wrong and not page.capped:
+            page = replace(page, total=None)
         return by_first_page(self.stream, reading.window, page, reading.context.observed.density, more=more)
 
     def _parts(self, reading: Reading, attempt: Attempt) -> Split | None:
@@ -257,9 +268,11 @@ class PagedReader(Reader):
         total, moved = attempt.total, bool(attempt.moved)
         # What may have come twice is written once: better told as missing than invented.
         rows = _union(alike) if self.stream.row_key or moved else attempt.rows
-        if total is not None and len(rows) < total and not reading.lacks(total - len(rows)):
-            why = f"{why}; the parts of a window lack more than the whole did, so its totals are wrong"
-            return self.outcome(reading, rows, total, truncated=why)
+        if total is not None and len(rows) < total:
+            reading.context.observed.note_short(len(rows))
+            if not reading.lacks(total - len(rows)) or reading.context.observed.totals_are_wrong:
+                why = f"{why}; the parts of windows lack more than the whole did, so its totals are wrong"
+                return self.outcome(reading, rows, total, truncated=why)
         windows = equal_parts(reading.window, 2, self.stream.unit)
         if len(windows) > 1:
             return Split(windows)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.engine.endpoint import Endpoint, Failure
+from tap_emaillogs.engine.endpoint import Endpoint
+from tap_emaillogs.engine.failure import Failure
 from tap_emaillogs.engine.finish import Consumer, processed_by
 from tap_emaillogs.engine.ledger import SyncWindows
 from tap_emaillogs.engine.state import Bookmark, EndpointState, Partitions
@@ -53,7 +55,9 @@ class Sources:
                     endpoint = Endpoint(bound, consumers, known, now, privacy)
                     endpoint.plan()
                     found.append(endpoint)
-            except Exception as error:  # noqa: BLE001 - isolation: it is this endpoint's failure
+            except BaseException as error:
+                if account.client.clock.stopped:  # a signal, and nothing of the vendor's
+                    raise
                 where = f"{context['provider']}, account {context['account']}, stream {context['stream']}"
                 failures.append(Failure.of(where, error, account, (one.name for one in fed)))
         return found, failures
@@ -76,7 +80,9 @@ class Sources:
         account = stream.account
         if isinstance(fed, EmailEvents):
             bookmark = Bookmark(fed, partitions, context_of(account, stream))
-            return Consumer(fed, bookmark, fed.deriving(account.provider, stream), output)
+            note_remarks = partial(fed.note_remarks, stream.name)
+            derives = fed.deriving(account.provider, stream)
+            return Consumer(fed, bookmark, derives, output, stream.remark, note_remarks)
         assert isinstance(fed, LogStream)
         return Consumer(fed, Bookmark(fed, partitions, {"account": account.label}), processed_by(fed), output)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import pairwise
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
-from tap_emaillogs.engine.density import Density
 from tap_emaillogs.engine.notes import Notes
+from tap_emaillogs.engine.observed import SMALLEST_CAP, Observed
 from tap_emaillogs.engine.observer import Headway
-from tap_emaillogs.formats.timestamps import millis
+from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.activity import Activity
 from tap_emaillogs.http.client import Meter
+from tap_emaillogs.streams.paginators import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,37 +24,46 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.window import Window
 
 Status = Literal["complete", "truncated", "unavailable", "pending", "failed"]
-
-
-class Observed:
-    """What a run has learned of how an endpoint's vendor answers; shared by the workers of the endpoint."""
-
-    def __init__(self) -> None:
-        self.density = Density()
-        self.totals_are_wrong = False
-        """Whether parts of a window were seen to lack more rows than the whole did."""
-        self.answered = False
-        """Whether the vendor showed a page: it accepts the key."""
-        self._seams_within_moments = self._seams_with_twins = 0
-        self.lock = threading.Lock()
-
-    def note_seams(self, within_moments: int, with_twins: int) -> tuple[int, int]:
-        """Count pages that end within a moment, and those of them with rows of the next page; return all so far."""
-        with self.lock:
-            self._seams_within_moments += within_moments
-            self._seams_with_twins += with_twins
-            return self._seams_within_moments, self._seams_with_twins
+_TOTALS = "totals"
+_TRUSTED_AGAIN = timedelta(days=7)
+_TIMES_THE_WHOLE = 10
+"""Parts of a window that announce so many times what it announced itself: a total of something else."""
 
 
 class EndpointContext:
     """What the readings of an endpoint share: what the run learned, the notes in STATE, and whether they are wanted."""
 
-    def __init__(self, notes: Mapping[str, Any], on_change: Callable[[], None] = lambda: None, label: str = "") -> None:
+    def __init__(
+        self,
+        notes: Mapping[str, Any],
+        on_change: Callable[[], None] = lambda: None,
+        *,
+        label: str = "",
+        now: datetime | None = None,
+    ) -> None:
         self.observed = Observed()
         self.activity = Activity(label)
         self.notes = Notes(notes, on_change)
+        self._now = now
+        self.observed.totals_are_wrong = self._totals_were_wrong()
         self.cancelled = False
         """Whether the endpoint has ended: nobody waits for what is still being read."""
+
+    def _totals_were_wrong(self) -> bool:
+        """Whether an earlier run found so, a week ago at most: it costs hundreds of requests."""
+        for since in self.notes.entries(_TOTALS):
+            try:
+                if self._now is not None and self._now - timestamps.parse(since) < _TRUSTED_AGAIN:
+                    return True
+            except (TypeError, ValueError, AttributeError):
+                continue
+        self.notes.change(_TOTALS, [])
+        return False
+
+    def note_totals(self) -> None:
+        """Keep in STATE that totals are wrong, where many windows had to be read for that."""
+        if self.observed.has_many_short and self._now is not None:
+            self.notes.change(_TOTALS, [timestamps.millis(self._now)])
 
 
 @dataclass
@@ -69,6 +81,10 @@ class Reading:
     """How many rows the vendor announced and did not give, where the window is split for that."""
     allowance: list[int] | None = None
     """What the parts of such a window may lack, all together; shared by them."""
+    total: int | None = None
+    """How many rows the vendor announced at first."""
+    announced: list[int] | None = None
+    """What the parts of a window may announce, all together; shared by them."""
 
     def __post_init__(self) -> None:
         self.meter = Meter(lambda: self.context.cancelled, self.context.activity)
@@ -85,15 +101,30 @@ class Reading:
             learned.totals_are_wrong = learned.totals_are_wrong or self.allowance[0] < 0
             return self.allowance[0] >= 0
 
+    def announces(self, total: int | None) -> None:
+        """Note the total of the first page, the first time."""
+        if total is None or self.total is not None:
+            return
+        self.total = total
+        if self.announced is not None:
+            learned = self.context.observed
+            with learned.lock:
+                self.announced[0] -= total
+                learned.totals_are_wrong = learned.totals_are_wrong or self.announced[0] < 0
+
     def parts(self, windows: Iterable[Window]) -> list[Reading]:
         """Return the readings that replace this one; the first inherits the requests spent so far."""
         allowance = None if self.short is None else [self.short]
-        readings = [Reading(window, self.context, self.splits + 1, allowance=allowance) for window in windows]
+        announced = None if self.total is None else [_TIMES_THE_WHOLE * (self.total + SMALLEST_CAP)]
+        readings = [
+            Reading(window, self.context, self.splits + 1, allowance=allowance, announced=announced)
+            for window in windows
+        ]
         readings[0].meter = self.meter
         return readings
 
     def __str__(self) -> str:
-        return f"window {millis(self.window.start)} to {millis(self.window.end)}"
+        return f"window {timestamps.millis(self.window.start)} to {timestamps.millis(self.window.end)}"
 
 
 @dataclass(frozen=True)
@@ -140,3 +171,28 @@ class Split:
     windows: list[Window]
     outcomes: Mapping[Window, Outcome] = field(default_factory=dict)
     """What is known already of some of them."""
+
+
+def checked(outcome: Outcome) -> Outcome:
+    """Return an outcome that can be written, whoever made it.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if outcome.status not in {"complete", "truncated", "pending"} or not isinstance(outcome.reason, (str, NoneType)):
+        raise TypeError("a reader's outcome has no status or reason that the ledger knows")
+    if outcome.as_of is not None and outcome.as_of.tzinfo is None:
+        raise TypeError("a reader's outcome is as of a time without a zone")
+    return replace(outcome, reported_total=count_of(outcome.reported_total))
+
+
+def check_split(window: Window, split: Split) -> None:
+    """Refuse parts that would lose time, or never end.
+
+    Raises:
+        ValueError: They are not two or more that tile the window.
+    """
+    parts = split.windows
+    tiles = all(one.end == two.start for one, two in pairwise(parts)) and all(one.start < one.end for one in parts)
+    if len(parts) < 2 or (parts[0].start, parts[-1].end) != (window.start, window.end) or not tiles:
+        raise ValueError("the parts of a window do not tile it")

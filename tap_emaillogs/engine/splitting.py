@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.engine.density import cut, estimate
+from tap_emaillogs.engine.density import MOST_PARTS, cut, estimate
 from tap_emaillogs.engine.reading import Split
 from tap_emaillogs.engine.windows import equal_parts
 
@@ -33,7 +33,11 @@ def by_first_page(stream: LogStream, window: Window, page: Page, density: Densit
         expected = total if stream.exact_totals and total else estimate(window, times, density)
         return Split(cut(window, times, max(expected, target + 1), target, stream.unit))
     if total is not None:
-        return Split(equal_parts(window, -(-total // size), stream.unit)) if more and total > most else None
+        return (
+            Split(equal_parts(window, min(MOST_PARTS, -(-total // size)), stream.unit))
+            if more and total > most
+            else None
+        )
     if more and (page.token or stream.is_full(len(page.rows))):
         times = stream.times(page.rows)
         expected = estimate(window, times, density)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tap_emaillogs.engine.incomplete import TO_BE_READ, Incomplete
 from tap_emaillogs.engine.pace import Pace
 from tap_emaillogs.engine.windows import Progress, subtract
 from tap_emaillogs.formats import timestamps
@@ -25,6 +25,8 @@ _LAST_SEEN = "last_seen"
 _INCOMPLETE = "incomplete"
 NOTES = "notes"
 _RUNS = "runs"
+_MOST_WITHHELD = 300
+"""So many windows that the vendor does not show whole are remembered, the newest; it grows by some with every run."""
 
 
 class StateError(ValueError):
@@ -144,56 +146,40 @@ class Bookmark:
             partition[_LAST_SEEN] = timestamps.millis(self.progress.last_seen)
 
 
-@dataclass
-class Incomplete:
-    """A window that some run could not read completely, and what of it is still uncovered."""
-
-    window: Window
-    status: Status
-    left: list[Window] = field(default_factory=list)
-    identity: Window | None = None
-    """The window that its row in the ledger was written for, where that was a longer one."""
-
-    @classmethod
-    def load(cls, entry: Mapping[str, Any]) -> Incomplete:
-        """Read it from STATE."""
-        left = [_window(part) for part in entry.get("left", [entry])]
-        return cls(_window(entry), entry["status"], left, _window(entry["of"]) if "of" in entry else None)
-
-    def dump(self) -> dict[str, Any]:
-        """Write it for STATE."""
-        entry: dict[str, Any] = {**_edges(self.window), "status": self.status}
-        if self.identity is not None:
-            entry["of"] = _edges(self.identity)
-        if self.left != [self.window]:
-            entry["left"] = [_edges(part) for part in self.left]
-        return entry
-
-
-def _window(entry: Mapping[str, Any]) -> Window:
-    return Window(timestamps.parse(entry["start"]), timestamps.parse(entry["end"]))
-
-
-def _edges(window: Window) -> dict[str, str]:
-    return {"start": timestamps.millis(window.start), "end": timestamps.millis(window.end)}
-
-
 class EndpointState:
     """What STATE holds of an endpoint itself, whichever streams it feeds: under `sync_windows`."""
 
     def __init__(self, partitions: Partitions, context: dict[str, str]) -> None:
         self._partitions, self._context = partitions, context
         found = partitions.find(context)
-        self.incomplete = [Incomplete.load(entry) for entry in found.get(_INCOMPLETE, [])]
+        self.incomplete: list[Incomplete] = []
+        for entry in map(Incomplete.load, found.get(_INCOMPLETE, [])):
+            if entry not in self.incomplete:  # what is pending at the edge of the history is noted anew by each run
+                self.incomplete.append(entry)
         self.notes: dict[str, Any] = dict(found.get(NOTES, {}))
         self.pace = Pace.load(found.get(_RUNS, {}))
         self.rows_a_day: float | None = None
 
-    def note_incomplete(self, window: Window, status: Status) -> None:
-        """Remember a window that was not read completely."""
-        others = [entry for entry in self.incomplete if not self._same(entry, window, status)]
-        self.incomplete = [*others, Incomplete(window, status, [window])]
+    def note_incomplete(self, window: Window, status: Status) -> Incomplete:
+        """Remember a window that was not read completely; return what stands for it, in the ledger too.
+
+        A window that fails again and again begins where it did, and ends a little later each time: it stays one entry,
+        and one row of the ledger, under the id of the first try. Of what the vendor withholds the newest are kept.
+        """
+        entry = Incomplete(window, status, [window])
+        if status in TO_BE_READ:
+            before = next((one for one in self.incomplete if one.holds_up(window)), None)
+            if before is not None:
+                entry = before.grown(window, status)
+            self.incomplete = [one for one in self.incomplete if one is not before and one.window != entry.window]
+        else:
+            self.incomplete = [one for one in self.incomplete if not self._same(one, window, status)]
+        self.incomplete.append(entry)
+        withheld = [one for one in self.incomplete if one.status not in TO_BE_READ]
+        for old in withheld[:-_MOST_WITHHELD]:
+            self.incomplete.remove(old)
         self.save()
+        return entry
 
     @staticmethod
     def _same(entry: Incomplete, window: Window, status: Status) -> bool:
@@ -209,7 +195,7 @@ class EndpointState:
         """
         for entry in self.incomplete:
             wanted = [Window(max(part.start, start), part.end) for part in entry.left if part.end > start]
-            if wanted and entry.status in {"failed", "pending"}:
+            if wanted and entry.status in TO_BE_READ:
                 entry.left = wanted
 
     def lose(self, before: datetime) -> list[tuple[Incomplete, Window]]:
@@ -229,7 +215,7 @@ class EndpointState:
                 rest = Incomplete(
                     Window(gone[-1].end, entry.window.end), entry.status, left, entry.identity or entry.window
                 )
-                if entry.status in {"failed", "pending"}:
+                if entry.status in TO_BE_READ:
                     lost.append((rest, Window(gone[0].start, gone[-1].end)))
             if left:
                 kept.append(rest)
@@ -245,6 +231,8 @@ class EndpointState:
         for entry in self.incomplete:
             entry.left = [rest for part in entry.left for rest in subtract(part, [window])]
             if entry.left:
+                if entry.identity == window:  # whose row in the ledger now is this window's own
+                    entry.window, entry.identity = Window(entry.left[0].start, entry.left[-1].end), None
                 remaining.append(entry)
             elif entry.window != window or entry.identity is not None:
                 filled.append(entry)

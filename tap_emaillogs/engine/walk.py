@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tap_emaillogs.engine.attempt import Attempt
+from tap_emaillogs.engine.bounds import PageBounds
 from tap_emaillogs.engine.paged_reader import ATTEMPTS, PagedReader
 from tap_emaillogs.engine.reading import Outcome
 from tap_emaillogs.http.errors import PageRefused, PagingLoop
@@ -58,7 +59,7 @@ class WalkReader(PagedReader):
         """
         paginator = self.stream.get_new_paginator()
         # A token stands for a place between rows; a number of rows to skip shifts when others come.
-        by_number, before = True, Attempt(self.mark)
+        by_number, before, bounds = True, Attempt(self.mark), PageBounds.of(self.stream)
         while not paginator.finished:
             page = self.follow(reading, paginator)
             seen = paginator.count
@@ -74,6 +75,9 @@ class WalkReader(PagedReader):
                     raise PagingLoop("a row came on two pages")
             rows.add(taken)
             if self._is_past(reading.window, page.rows):
+                break
+            first = taken[0].identity if taken else None
+            if bounds.see(page, first, rows.count, page.total):
                 break
             if page.capped:
                 return f"the vendor shows no more than {rows.count} rows of this time"

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.formats.timestamps import ceil, floor
+from tap_emaillogs.formats.timestamps import EPOCH, ceil, floor
 from tap_emaillogs.streams.window import Policy, Window
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 UNLIMITED_FIRST_RUN = timedelta(days=30)
 """How far a first run goes back where neither `start_date` nor the vendor's history bounds it."""
+_MOST_TILES = 4096
+"""A stretch is cut into no more windows at once: those that are too long still are cut when their turn comes."""
 
 
 @dataclass(slots=True)
@@ -70,7 +72,7 @@ def need(policy: Policy, progress: Progress, now: datetime) -> Need:
     bookmark = floor(bookmark, policy.unit)
     if progress.bookmark is not None and bookmark > limit:
         bookmark = limit
-    end = limit if policy.end is None else min(limit, ceil(policy.end, policy.unit))
+    end = limit if policy.end is None or policy.end >= limit else ceil(policy.end, policy.unit)
     if policy.end is not None and policy.end <= bookmark:
         return Need(bookmark, None, pulled_back=pulled_back)
 
@@ -78,11 +80,10 @@ def need(policy: Policy, progress: Progress, now: datetime) -> Need:
     if kept_from is not None and bookmark < min(kept_from, end):
         gap = Window(bookmark, min(kept_from, end))
         bookmark = gap.end
-    oldest = max((moment for moment in (kept_from, policy.start) if moment is not None), default=None)
+    oldest = max(moment for moment in (EPOCH, kept_from, policy.start) if moment is not None)
     begin = bookmark
     if progress.bookmark is not None:
-        begin = floor(bookmark - policy.lookback, policy.unit)
-        begin = begin if oldest is None else min(bookmark, max(begin, floor(oldest, policy.unit)))
+        begin = min(bookmark, max(floor(bookmark - policy.lookback, policy.unit), floor(oldest, policy.unit)))
     if kept_from is not None:
         begin = max(begin, kept_from)
     forward = Window(begin, end) if begin < end else None
@@ -91,7 +92,7 @@ def need(policy: Policy, progress: Progress, now: datetime) -> Need:
     for age in policy.revisits:
         mark = progress.marks.get(age, bookmark if first else min(bookmark, now - age))
         # A mark before what can be read would never be inside a window, and so never move.
-        progress.marks[age] = mark if oldest is None else max(mark, min(oldest, bookmark))
+        progress.marks[age] = max(mark, min(oldest, bookmark))
     if kept_from is not None and policy.revisits:
         # What was read at the greatest age needs no last chance.
         seen = [progress.marks[max(policy.revisits)], min(kept_from, bookmark), *filter(None, [progress.last_seen])]
@@ -112,8 +113,8 @@ def _missed(policy: Policy, progress: Progress, kept_from: datetime | None, book
 
 def _first_start(policy: Policy, now: datetime) -> datetime:
     if policy.start is not None:
-        return policy.start
-    return now - (policy.history or UNLIMITED_FIRST_RUN)
+        return max(policy.start, EPOCH)
+    return max(now - (policy.history or UNLIMITED_FIRST_RUN), EPOCH)
 
 
 def _due(policy: Policy, progress: Progress, now: datetime, begin: datetime) -> tuple[Window, ...]:
@@ -185,6 +186,18 @@ def tile(stretch: Window, largest: timedelta, unit: timedelta) -> list[Window]:
     return equal_parts(stretch, -(-stretch.length // max(largest, unit)), unit)
 
 
+def tile_in_steps(stretch: Window, policy: Policy) -> list[Window]:
+    """Do so, but into no more windows at once than memory should hold: what is too long still is for a further step."""
+    return tile(
+        stretch, max(policy.largest, -(-stretch.length // (_MOST_TILES * policy.unit)) * policy.unit), policy.unit
+    )
+
+
+def needs_a_step(window: Window, policy: Policy) -> bool:
+    """Whether a window of `tile_in_steps` is to be cut further before it is read."""
+    return window.length > 2 * max(policy.largest, policy.unit)
+
+
 def equal_parts(window: Window, parts: int, unit: timedelta) -> list[Window]:
     """Cut a window into at most `parts` equal ones; fewer where `unit` leaves no room."""
     parts = max(1, min(parts, -(-window.length // unit)))
@@ -211,7 +224,7 @@ def plan(needs: Sequence[Need], policy: Policy, pinned: Iterable[Window] = ()) -
     windows = []
     for stretch in [*leading, *(s for s in stretches if s not in leading)]:
         inside = [pin for pin in pins if pin.start < stretch.end and stretch.start < pin.end]
-        tiles = [t for part in subtract(stretch, inside) for t in tile(part, policy.largest, policy.unit)]
+        tiles = [t for part in subtract(stretch, inside) for t in tile_in_steps(part, policy)]
         # A pin may reach into several stretches, and is read once.
         windows.extend(sorted([*tiles, *(pin for pin in inside if pin not in windows)]))
     windows.extend(pin for pin in pins if pin not in windows)

@@ -38,6 +38,10 @@ class Gone(ReadError):
     hint = "the next run asks for the window anew"
 
 
+class Vanished(Gone):
+    """The vendor does not list a job any more: its file was read and deleted, by a run whose STATE was lost."""
+
+
 class JobFailed(ReadError):
     """The vendor gave a job up, or never ended it."""
 

@@ -28,12 +28,16 @@ class JobNote:
     """When the vendor was asked: what the file holds is of this moment."""
     pending: bool = False
     """Whether a run has reported the window as pending."""
+    listed: bool = False
+    """Whether the vendor's list has shown it: from then on one that is missing there is gone."""
 
     @classmethod
     def load(cls, entry: Mapping[str, Any]) -> JobNote:
         """Read it from STATE."""
         start, end, asked = (timestamps.parse(entry[key]) for key in ("start", "end", "asked"))
-        return cls(Window(start, end), entry["id"], entry["nonce"], asked, bool(entry.get("pending")))
+        pending = bool(entry.get("pending"))
+        listed = pending or bool(entry.get("listed"))  # what is pending was looked for as long as a run waits
+        return cls(Window(start, end), entry["id"], entry["nonce"], asked, pending, listed)
 
     def is_like(self, other: JobNote) -> bool:
         """Whether it is of the same job or the same question."""
@@ -47,7 +51,7 @@ class JobNote:
             "id": self.id,
             "nonce": self.nonce,
             "asked": timestamps.millis(self.asked),
-            **({"pending": True} if self.pending else {}),
+            **({"pending": True} if self.pending else {"listed": True} if self.listed else {}),
         }
 
 

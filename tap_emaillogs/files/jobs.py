@@ -15,7 +15,7 @@ from tap_emaillogs.engine.reader import Reader
 from tap_emaillogs.engine.reading import Outcome, Sample
 from tap_emaillogs.files.archives import BrokenFile, WrongPassword
 from tap_emaillogs.files.downloads import fetch_table
-from tap_emaillogs.files.jobboard import Board, Gone, JobFailed, Origin, RemoteJob
+from tap_emaillogs.files.jobboard import Board, Gone, JobFailed, Origin, RemoteJob, Vanished
 from tap_emaillogs.files.jobnotes import JobNote, JobNotes
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.values import json_text
@@ -38,6 +38,10 @@ _FACTOR, _LONGEST_POLL = 1.5, 60.0
 """Polls slow down: each waits longer than the one before, up to a minute."""
 _UNLISTED = timedelta(minutes=10)
 """A new job may be missing from the vendor's list for so long; an older one that is missing is gone."""
+_LOOKED_FOR = 60.0
+"""Seconds for which one that STATE knows, and that no list has shown yet, is looked for: asking anew costs one job."""
+_MOST_JOBS = 3
+"""So many files of a window may vanish in one run: another process of the tap may read and delete them too."""
 
 
 class JobReader(Reader):
@@ -106,7 +110,8 @@ class JobReader(Reader):
             except (Gone, WrongPassword) as error:
                 notes.drop(job)
                 refused.add(job.id)
-                if origin == "new" or job.pending:
+                vanished = isinstance(error, Vanished)
+                if len(refused) >= _MOST_JOBS or (not vanished and (origin == "new" or job.pending)):
                     raise
                 self.logger.info("%s: an earlier job is of no use (%s); asking anew", reading, error)
             except (JobFailed, BrokenFile):
@@ -125,7 +130,7 @@ class JobReader(Reader):
             job, origin = self._create(reading, refused), "new"
         elif job.created is not None:
             asked = job.created
-        note = JobNote(reading.window, job.id, nonce, asked)
+        note = JobNote(reading.window, job.id, nonce, asked, listed=origin == "found")
         notes.put(note)
         return note, origin
 
@@ -172,7 +177,7 @@ class JobReader(Reader):
         return job
 
     def _collect(self, reading: Reading, notes: JobNotes, job: JobNote, origin: Origin) -> Outcome:
-        done = self._wait(reading, job, origin)
+        done = self._wait(reading, notes, job, origin)
         if done is None:
             notes.put(replace(job, pending=True))
             asked = timestamps.seconds(job.asked)
@@ -197,31 +202,51 @@ class JobReader(Reader):
             close=file.close,
         )
 
-    def _wait(self, reading: Reading, job: JobNote, origin: Origin) -> RemoteJob | None:
+    def _wait(self, reading: Reading, notes: JobNotes, job: JobNote, origin: Origin) -> RemoteJob | None:
         """Poll until the job is done; None: it takes longer than `export_timeout_minutes`."""
         clock, settings = self.account.client.clock, self.stream.settings
         activity = reading.context.activity
-        deadline = clock.monotonic() + 60 * settings.export_timeout_minutes
+        began = clock.monotonic()
+        deadline = began + 60 * settings.export_timeout_minutes
         delay = settings.poll_seconds
         newer_than = -1.0
+        listed = job.listed
         if origin == "new":
             newer_than = clock.monotonic()
             activity.wait(clock, min(delay, 60 * settings.export_timeout_minutes), Wait.EXPORT)
+        told: set[bool] = set()
         while True:
             seen, jobs = self._board.look(newer_than, reading.meter)
             found = next((one for one in jobs if one.id == job.id), None)
+            if found is not None and not listed:
+                # Before its file is read and deleted: given a STATE from here on, a run knows that it is gone at once.
+                listed = True
+                notes.put(replace(job, listed=True))
             if found is not None and found.state == "done":
                 return found
-            self._check_alive(job, found, origin)
+            self._check_alive(job, found, origin, listed=listed, waited=clock.monotonic() - began)
             left = deadline - clock.monotonic()
             if left <= 0:
                 return None
+            if (found is None) not in told:
+                told.add(found is None)
+                self._tell(reading, job, found, left)
             # Windows that wake at about the same time share one look at the list.
             newer_than = seen + delay / 2
             activity.wait(clock, min(delay, left), Wait.EXPORT)
             delay = max(delay, min(delay * _FACTOR, _LONGEST_POLL))
 
-    def _check_alive(self, job: JobNote, found: RemoteJob | None, origin: Origin) -> None:
+    def _tell(self, reading: Reading, job: JobNote, found: RemoteJob | None, left: float) -> None:
+        """Say what is waited for: no wait without a line."""
+        is_ = "is not in the vendor's list (yet)"
+        if found is not None:
+            is_ = f"is not ready yet (the vendor says {self.account.client.quote(found.said)!r})"
+        asked = timestamps.seconds(job.asked)
+        self.logger.info("%s: the export asked for at %s %s; waiting, %.0f s at most", reading, asked, is_, left)
+
+    def _check_alive(
+        self, job: JobNote, found: RemoteJob | None, origin: Origin, *, listed: bool, waited: float
+    ) -> None:
         age = self.now() - job.asked
         asked = timestamps.seconds(job.asked)
         if found is not None and found.state == "failed":
@@ -232,8 +257,11 @@ class JobReader(Reader):
             )
         if (found is not None and found.state == "expired") or age >= self.stream.file_life:
             raise Gone(f"the export asked for at {asked} has expired")
-        if found is None and origin != "new" and age > _UNLISTED:
-            raise Gone(f"the vendor does not list the export asked for at {asked} any more")
+        if found is not None:
+            return
+        unlisted = age > _UNLISTED or waited >= _LOOKED_FOR
+        if listed or (origin == "noted" and unlisted):
+            raise Vanished(f"the vendor does not list the export asked for at {asked} any more: it was read or deleted")
 
     def _fetch(self, reading: Reading, job: JobNote, done: RemoteJob, file: BinaryIO, origin: Origin) -> Table:
         password = self.stream.password(job.nonce)

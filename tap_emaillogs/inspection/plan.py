@@ -14,7 +14,8 @@ from tap_emaillogs.streams.output import RecordLines
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tap_emaillogs.engine.endpoint import Endpoint, Failure
+    from tap_emaillogs.engine.endpoint import Endpoint
+    from tap_emaillogs.engine.failure import Failure
     from tap_emaillogs.engine.planning import Sources
     from tap_emaillogs.http.clock import Clock
     from tap_emaillogs.streams.window import Window

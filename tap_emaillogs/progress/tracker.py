@@ -13,7 +13,8 @@ from tap_emaillogs.progress.endpoint import EndpointProgress
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tap_emaillogs.engine.endpoint import Endpoint, Failure
+    from tap_emaillogs.engine.endpoint import Endpoint
+    from tap_emaillogs.engine.failure import Failure
     from tap_emaillogs.engine.reading import Outcome, Reading
     from tap_emaillogs.http.clock import Clock
     from tap_emaillogs.progress.endpoint import Snapshot

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from tap_emaillogs.engine.endpoint import Endpoint, Failure
+    from tap_emaillogs.engine.endpoint import Endpoint
+    from tap_emaillogs.engine.failure import Failure
     from tap_emaillogs.http.clock import Clock
 
 _logger = logging.getLogger("tap-emaillogs.progress")

@@ -218,7 +218,7 @@ class LogStream(RESTStream[Any]):
         """
         if self.codec:
             return self.codec.take(rows, self.account.label, self.take_row)
-        return list(map(self.take_row, rows))
+        return [self.take_row(row) for row in rows]  # `map` would end at a StopIteration without a word
 
     def take_row(self, row: Mapping[str, Any]) -> PreparedRow:
         """Make the record of one row."""

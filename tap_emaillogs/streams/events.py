@@ -214,7 +214,7 @@ class EmailEvents(Stream):
     def deriving(self, provider: Provider, stream: LogStream) -> Deriving:
         """Return what makes events of the records of one window of `stream`.
 
-        It warns once of each value that has no mapping, and counts what a provider remarks.
+        It warns once of each value that has no mapping.
         """
 
         @contextmanager
@@ -223,8 +223,6 @@ class EmailEvents(Stream):
 
                 def derive(record: Record) -> list[Record]:
                     found = list(stream.events(record))
-                    if remark := stream.remark(record):
-                        self._remarks[stream.name, remark] += 1
                     events = [one for one in found if _told_apart(one, counts)] if stream.row_per_event else found
                     for event in events:
                         if event["event_type"] == "unknown":
@@ -234,6 +232,11 @@ class EmailEvents(Stream):
                 yield derive
 
         return window
+
+    def note_remarks(self, stream: str, remarks: Mapping[str, int]) -> None:
+        """Count what was remarked of the records of a window that is out."""
+        for remark, count in remarks.items():
+            self._remarks[stream, remark] += count
 
     def tell_remarks(self) -> None:
         """Warn of what was remarked in this run, once each, with how many records it concerns."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.records import Record
 
 _FLUSH_BYTES = 1 << 18
+_PIPE_BYTES = 1 << 16
+"""What a pipe holds: handed over piece by piece, so that one can tell a slow reader from a dead one."""
 _BATCH_RECORDS = 10_000
 _encoder = msgspec.json.Encoder(enc_hook=enc_hook, decimal_format="number")
 _decode = msgspec.json.Decoder().decode
@@ -39,6 +41,8 @@ class LineWriter(MsgSpecWriter):
         self.buffered = False
         self.written = 0
         """Bytes so far."""
+        self.taken = 0
+        """Bytes that stdout has taken."""
         self._buffer = bytearray()
 
     def write_message(self, message: Message) -> None:
@@ -58,7 +62,9 @@ class LineWriter(MsgSpecWriter):
         """Hand everything to the reader of stdout."""
         left, self._buffer = memoryview(bytes(self._buffer)), bytearray()
         while left:  # unbuffered (PYTHONUNBUFFERED), stdout may take a part of it, or for a moment nothing
-            left = left[sys.stdout.buffer.write(left) or 0 :]
+            taken = sys.stdout.buffer.write(left[:_PIPE_BYTES]) or 0
+            left = left[taken:]
+            self.taken += taken
         sys.stdout.buffer.flush()
 
 
@@ -98,8 +104,9 @@ class RecordMessages(RecordLines):
         self._left_out = _left_out(stream)
         self.takes_lines = self._left_out == frozenset()
         self._lock = threading.Lock()
+        version = {} if stream._stream_version is None else {"version": stream._stream_version}  # noqa: SLF001 - see `activate_version`
         shell = _encoder.encode(
-            {"type": "RECORD", "stream": stream.name, "record": 0, "time_extracted": extracted.isoformat()}
+            {"type": "RECORD", "stream": stream.name, "record": 0, **version, "time_extracted": extracted.isoformat()}
         )
         before, after = shell.split(b'"record":0')
         self._before, self._after = before + b'"record":', after + b"\n"
@@ -135,6 +142,13 @@ class MappedRecordLines(RecordMessages):
         """Return the block of these records, and how many lines it has."""
         mapped = [message.record for message in self._mapped(records)]
         return _encoder.encode_lines(mapped), len(mapped)
+
+
+def activate_version(stream: Stream) -> None:
+    """Say of a stream that is read whole that the records to come replace all others, where the SDK would."""
+    if stream.replication_method == "FULL_TABLE" and stream.emit_activate_version_messages:
+        stream._stream_version = stream._initialized_at // 1000  # noqa: SLF001 - `Stream.sync` does so
+        stream._write_activate_version_message(stream._stream_version)  # noqa: SLF001 - likewise
 
 
 def output_of(stream: Stream, extracted: datetime) -> RecordLines:

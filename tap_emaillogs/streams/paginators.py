@@ -36,6 +36,33 @@ class Page:
     limit: int | None = None
     """How many rows all pages of a capped window can show; None: no more than this one."""
 
+    def __post_init__(self) -> None:
+        """Take a total only for one where it can be."""
+        object.__setattr__(self, "total", count_of(self.total))
+
+
+_MOST_COUNTED = 1 << 53
+"""A larger number of rows is no count: a vendor's sign for "many", or a fault."""
+
+
+def count_of(value: Any) -> int | None:
+    """Read a number of rows, also one written as text or with a point; None: it is none.
+
+    >>> count_of(" 12 "), count_of(12.0), count_of(-1), count_of(float("nan")), count_of(1e30), count_of(True)
+    (12, 12, None, None, None, None)
+    """
+    if type(value) is not int:
+        if isinstance(value, bool) or value is None:
+            return None
+        try:
+            count = int(value)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        if not isinstance(value, str) and count != value:
+            return None
+        value = count
+    return value if 0 <= value <= _MOST_COUNTED else None
+
 
 def objects(rows: Any, missing: str) -> list[Any]:
     """Return the rows of an answer.

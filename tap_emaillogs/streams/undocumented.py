@@ -49,7 +49,7 @@ class UndocumentedStream(LogStream):
         provider = self.config.get(self.provider) or {}
         given = [provider, *(provider.get("accounts") or ())]
         names = [name for one in given for name in (one.get("columns") or {}).get(self.name) or ()]
-        return tuple(dict.fromkeys(map(self.column_name, names)))
+        return tuple(dict.fromkeys([self.column_name(name) for name in names]))
 
     def column_name(self, name: str) -> str:
         """Return the column that a name in the setting means; streams that rename columns do so here too."""

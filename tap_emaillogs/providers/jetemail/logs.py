@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers.jetemail.paging import AnchoredPaginator, Motion, Place
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.paginators import Page, objects
+from tap_emaillogs.streams.paginators import Page, count_of, objects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +75,7 @@ class OutboundLogs(LogStream):
         if not isinstance(paging, dict):
             raise Misunderstood(f"the answer holds no {_SHAPE}")
         rows = objects(known.get("data"), _SHAPE)
-        total, more = _count(paging.get("total_count")), paging.get("has_next_page")
+        total, more = count_of(paging.get("total_count")), paging.get("has_next_page")
         more = more if isinstance(more, bool) else None
         capped = self._is_capped(paging, len(rows), total, more=more)
         return Page(rows, total, more=more, capped=capped, limit=total if capped else None)
@@ -86,7 +86,7 @@ class OutboundLogs(LogStream):
         The flag may be a constant. It is true of a count that has reached `max_count_limit`. Where that is not told,
         a count below another one was not stopped, and neither was that of a page which shows all rows.
         """
-        most = _count(paging.get("max_count_limit"))
+        most = count_of(paging.get("max_count_limit"))
         self._largest_count = max(self._largest_count, total or 0)
         if paging.get("count_limited") is not True:
             return False
@@ -95,8 +95,3 @@ class OutboundLogs(LogStream):
         if not more and not self.is_full(rows) and (total or 0) <= rows:
             return False
         return total is None or total >= self._largest_count
-
-
-def _count(value: Any) -> int | None:
-    """Return a number that counts; None: it is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, objects
+from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, count_of, objects
 from tap_emaillogs.streams.shapes import Layout
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Activity(LogStream):
         inner = inner if isinstance(inner, dict) else {}
         events = objects(inner.get("events"), "data.events")
         full = self.is_full(len(events))
-        total, token = _count(inner.get("total_events")), _token(inner.get("continue_token"))
+        total, token = count_of(inner.get("total_events")), _token(inner.get("continue_token"))
         if total is not None and total < len(events) and (token or full):
             total = None  # it counts something else
         return Page(events, total, token, capped=total is None and token is None and full)
@@ -81,17 +81,6 @@ class Activity(LogStream):
     def is_full(self, rows: int) -> bool:
         """Whether a page of so many rows may be cut: an older page of the vendor knows another largest `limit`."""
         return super().is_full(rows) or rows == _FORMER_MOST
-
-
-def _count(value: Any) -> int | None:
-    """Read a total, also one written as text; None: it is none."""
-    if isinstance(value, bool) or value is None:
-        return None
-    try:
-        count = int(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return count if count >= 0 and (isinstance(value, str) or count == value) else None
 
 
 def _token(value: Any) -> str | None:

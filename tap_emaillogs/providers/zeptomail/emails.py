@@ -13,7 +13,7 @@ from tap_emaillogs.providers.zeptomail import dateform
 from tap_emaillogs.providers.zeptomail.answers import Question
 from tap_emaillogs.providers.zeptomail.settings import zone
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.paginators import OffsetPaginator, Page
+from tap_emaillogs.streams.paginators import OffsetPaginator, Page, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,8 +94,8 @@ class Emails(LogStream):
             raise Misunderstood("the answer holds no list of e-mails in `data` or `data.logs`")
         rows = [flattened(row) for row in logs]
         metadata = data.get("metadata")
-        count = metadata.get("count") if isinstance(metadata, dict) else None
-        total = count if isinstance(count, int) and count != len(rows) else None
+        count = count_of(metadata.get("count")) if isinstance(metadata, dict) else None
+        total = count if count != len(rows) else None
         seen = len(rows) + int(page.next_page_token or 0)
         more = self.is_full(len(rows)) or (seen < total if total is not None else len(rows) % _ROUND == 0)
         return Page(rows, total, more=bool(rows) and more)
