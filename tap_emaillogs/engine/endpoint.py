@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.engine.finish import Consumer, Finished, Finisher
+from tap_emaillogs.engine.finish import Consumer, Finisher
 from tap_emaillogs.engine.ledger import EndpointLedger
 from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import EndpointContext, Outcome, Reading
 from tap_emaillogs.engine.window_queue import Done, Parts, WindowQueue
 from tap_emaillogs.engine.windows import Need, hull, need, plan
+from tap_emaillogs.formats.timestamps import floor
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.http.errors import Abandoned, ReadError
+from tap_emaillogs.http.local import fault_of
 
 if TYPE_CHECKING:
     import threading
@@ -45,12 +47,12 @@ class Failure:
 
     @classmethod
     def of(cls, where: str, error: Exception, account: Account, streams: Iterable[str]) -> Failure:
-        """Tell of an error; one that is no `ReadError` is the tap's own."""
+        """Tell of an error; one that is no `ReadError` is this machine's, or the tap's own."""
         if not isinstance(error, ReadError):
             _logger.debug("%s", where, exc_info=error)
-            error = ReadError(
-                f"an error inside the tap ({type(error).__name__})", "report it, with the log of LOGLEVEL=DEBUG"
-            )
+            own = f"an error inside the tap ({type(error).__name__})"
+            said, hint, _ = fault_of(error) or (own, "report it, with the log of LOGLEVEL=DEBUG", False)
+            error = ReadError(said, hint)
         return cls(where, error, account.client.redact(str(error)), [*streams])
 
 
@@ -72,7 +74,7 @@ class Endpoint:
         self.reader = reader_of(self.stream)
         self.context = EndpointContext(self.state.notes)
         clock = self.stream.account.client.clock
-        self.ledger = EndpointLedger(self.id, self.stream.filters(), clock.now)
+        self.ledger = EndpointLedger(self.id, self.stream.filters_shown(), clock.now)
         self._finisher = Finisher(self.stream, self.consumers, self.privacy, self._check)
         self._paced = False
         self._shown: tuple[datetime, set[str]] | None = None
@@ -228,28 +230,48 @@ class Endpoint:
 
     # Writing a window.
 
-    def blocks(self, window: Window, finished: Finished) -> Iterator[Block]:
+    def blocks(self, window: Window, done: Done) -> Iterator[Block]:
         """Yield a window's lines, without rows that the window before it already showed at their common edge."""
+        if self._settled(window, done.outcome) is None or done.finished is None:
+            return
         shown = self._shown[1] if self._shown is not None and self._shown[0] == window.start else set()
-        yield from finished.blocks(shown)
-        self._shown = window.end, finished.at_end
+        yield from done.finished.blocks(shown)
+        self._shown = window.end, done.finished.at_end
 
     def commit(self, reading: Reading, outcome: Outcome, count: int) -> None:
         """Move on after a window's records are out: ledger, bookmarks, marks."""
         if outcome.on_commit is not None:
             outcome.on_commit()
-        self.note(reading, outcome, count)
+        window = self._settled(reading.window, outcome)
+        if window is None:
+            return
+        self.note(reading, outcome, count, window)
         if outcome.status == "complete":
-            filled = self.state.note_complete(reading.window)
+            filled = self.state.note_complete(window)
             for entry in filled:
                 self.ledger.add(entry.window, "complete", identity=entry.identity)
         for consumer in self.consumers:
-            consumer.bookmark.advance(reading.window, self.policy, min(outcome.as_of or self.now, self.now))
+            consumer.bookmark.advance(window, self.policy, self._seen(outcome))
 
-    def note(self, reading: Reading, outcome: Outcome, count: int | None = None) -> None:
-        """Enter a window into the ledger, and remember it where it is not complete."""
+    def _seen(self, outcome: Outcome) -> datetime:
+        """Return the moment that a window's records show, by the vendor's clock."""
+        return min(outcome.as_of or self.now, self.now) - self.stream.account.client.vendor_clock.ahead
+
+    def _settled(self, window: Window, outcome: Outcome) -> Window | None:
+        """Return what of a window was settled by the vendor's clock when it was read; None: nothing.
+
+        Windows end `settle_minutes` before now by this machine's clock. Where that is ahead, a later run has the rest.
+        """
+        if not self.stream.account.client.vendor_clock.ahead:
+            return window
+        end = min(window.end, floor(self._seen(outcome) - self.policy.settle, self.policy.unit))
+        return replace(window, end=end) if end > window.start else None
+
+    def note(self, reading: Reading, outcome: Outcome, count: int | None = None, window: Window | None = None) -> None:
+        """Enter a window into the ledger, as far as it was settled, and remember it where it is not complete."""
+        window = window or reading.window
         self.ledger.add(
-            reading.window,
+            window,
             outcome.status,
             records=count,
             requests=reading.meter.requests,
@@ -258,7 +280,7 @@ class Endpoint:
             gap_reason=outcome.reason,
         )
         if outcome.status != "complete":
-            self.state.note_incomplete(reading.window, outcome.status)
+            self.state.note_incomplete(window, outcome.status)
 
     @property
     def is_waited_for(self) -> bool:

@@ -4,6 +4,7 @@ ReadError                 a window could not be read
 ├── VendorError           the vendor said no (status, its own words)
 │   ├── NotAuthorized     … to this key or token
 │   ├── TooMuch           … to so long a range, or so many rows: parts of the window may do
+│   │   └── Oversized      an answer larger than the tap takes
 │   └── PageRefused       … to a follow-up page: the window may be read anew
 ├── Unreachable           no usable answer after all tries
 ├── Abandoned             nobody waits for the window any more
@@ -19,6 +20,9 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 import requests
+import urllib3
+
+from tap_emaillogs.http import local
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -52,6 +56,10 @@ class NotAuthorized(VendorError):
 
 class TooMuch(VendorError):
     """The vendor refused a range as too long, or as holding too many rows: a smaller one may do."""
+
+
+class Oversized(TooMuch):
+    """The answer is larger than the tap takes: that for a part of the window may be smaller."""
 
 
 class PageRefused(VendorError):
@@ -112,12 +120,15 @@ RULES: dict[int, Rule] = {
     425: Rule(Action.RETRY),
     429: Rule(Action.RETRY, "lower requests_per_minute, or see what else uses this account", wait=5.0),
 }
+_INTERIM = Rule(Action.RETRY, "something between here and the vendor may answer in its place: check base_url")
 _REDIRECT = Rule(Action.FAIL, "redirects are not followed: set base_url to the address the vendor names")
 _NO_ANSWER = "check base_url, the network and the vendor's status page"
+_TIMEOUT = Rule(Action.RETRY, "raise timeout_seconds, or lower window_hours or page_size")
 
 EXCEPTIONS: tuple[tuple[type[Exception], Rule], ...] = (
     (requests.exceptions.SSLError, Rule(Action.RETRY, "the certificate of base_url is not trusted here")),
-    (requests.exceptions.Timeout, Rule(Action.RETRY, "raise timeout_seconds, or lower window_hours or page_size")),
+    (requests.exceptions.Timeout, _TIMEOUT),
+    (requests.exceptions.ProxyError, Rule(Action.RETRY, "check the proxy that HTTPS_PROXY or HTTP_PROXY names")),
     (requests.exceptions.InvalidURL, Rule(Action.FAIL, "check base_url")),
     (requests.exceptions.InvalidSchema, Rule(Action.FAIL, "base_url must begin with http:// or https://")),
     (requests.exceptions.MissingSchema, Rule(Action.FAIL, "base_url must begin with http:// or https://")),
@@ -131,6 +142,8 @@ def rule_for_status(status: int) -> Rule:
     """Look up what an HTTP status means."""
     if status in RULES:
         return RULES[status]
+    if status < 200:
+        return _INTERIM
     if status < 300:
         return Rule(Action.ACCEPT)
     if status < 400:
@@ -171,4 +184,10 @@ def rule_for_error(status: int, text: str, own: Iterable[ErrorRule]) -> Rule:
 
 def rule_for_exception(error: Exception) -> Rule | None:
     """Look up what an exception of the HTTP layer means; None: it is none of that layer's."""
+    if fault := local.fault_of(error):
+        return Rule(Action.RETRY if fault.passes else Action.FAIL, fault.hint)
+    if isinstance(error, requests.exceptions.InvalidHeader) and isinstance(error.args[0], urllib3.exceptions.HTTPError):
+        return Rule(Action.RETRY, _NO_ANSWER)  # a header of the answer, and not one of the request
+    if any(isinstance(one, TimeoutError) for one in local.causes(error)):  # while the body was read
+        return _TIMEOUT
     return next((rule for kind, rule in EXCEPTIONS if isinstance(error, kind)), None)
