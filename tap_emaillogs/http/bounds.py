@@ -59,10 +59,10 @@ class _Wire(io.RawIOBase):
         last_call = self._wait_no_longer()
         try:
             count = self._raw.readinto(buffer)
-        except TimeoutError as error:
+        except TimeoutError:
             if not last_call:
                 raise
-            raise self._too_slow() from error
+            raise self._too_slow() from None
         self._received += count or 0
         if self._received > (_HEADER if self.in_header else self._most):
             what = "header" if self.in_header else "answer"
@@ -109,9 +109,18 @@ class BoundedAnswer(http.client.HTTPResponse):
         self.fp = _Reader(self._wire)
 
     def begin(self) -> None:
-        """Read the header; cookies are no part of any vendor's API, so none is kept."""
+        """Read the header; cookies are no part of any vendor's API, so none is kept.
+
+        Raises:
+            OSError: Where it would end is not clear, so what came after it could be taken for another request's answer.
+        """
         super().begin()
         self._wire.in_header = False
+        lengths = {part.strip() for text in self.headers.get_all("Content-Length", ()) for part in text.split(",")}
+        if len(lengths) > 1:
+            raise OSError(errno.EBADMSG, "the answer has several lengths")
+        if self.status < 200:  # http.client skips 100 only
+            raise OSError(errno.EBADMSG, f"HTTP {self.status}, which is no answer yet")
         del self.headers["Set-Cookie"]
 
 

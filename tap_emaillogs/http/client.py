@@ -201,8 +201,6 @@ class ApiClient:
         request, meter, as_json = exchange.request, exchange.meter, exchange.as_json
         answer = self._transport.answer(request, authorization, meter, as_json=as_json, most=exchange.most)
         with answer as response:
-            if response.status_code < 200:  # what follows it on this connection answers no request that is to come
-                raise TryAgain(f"HTTP {response.status_code} and no answer", rule_for_status(response.status_code))
             if rule_for_status(response.status_code).action is Action.ACCEPT:
                 return read(response)
             raise self._refusal(response, exchange)
@@ -275,7 +273,7 @@ def _content(response: requests.Response, most: int) -> Iterator[bytes]:
         read += len(chunk)
         if read > most:
             raise Oversized(
-                f"the answer is larger than {most / 1e6:,.0f} MB",
+                f"the answer is larger than {most:,} bytes",
                 "lower page_size or window_hours; if no answer of this vendor can be so large, ask the vendor",
                 status=response.status_code,
             )

@@ -20,7 +20,6 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 import requests
-import urllib3
 
 from tap_emaillogs.http import local
 
@@ -120,7 +119,6 @@ RULES: dict[int, Rule] = {
     425: Rule(Action.RETRY),
     429: Rule(Action.RETRY, "lower requests_per_minute, or see what else uses this account", wait=5.0),
 }
-_INTERIM = Rule(Action.RETRY, "something between here and the vendor may answer in its place: check base_url")
 _REDIRECT = Rule(Action.FAIL, "redirects are not followed: set base_url to the address the vendor names")
 _NO_ANSWER = "check base_url, the network and the vendor's status page"
 _TIMEOUT = Rule(Action.RETRY, "raise timeout_seconds, or lower window_hours or page_size")
@@ -142,8 +140,6 @@ def rule_for_status(status: int) -> Rule:
     """Look up what an HTTP status means."""
     if status in RULES:
         return RULES[status]
-    if status < 200:
-        return _INTERIM
     if status < 300:
         return Rule(Action.ACCEPT)
     if status < 400:
@@ -186,8 +182,6 @@ def rule_for_exception(error: Exception) -> Rule | None:
     """Look up what an exception of the HTTP layer means; None: it is none of that layer's."""
     if fault := local.fault_of(error):
         return Rule(Action.RETRY if fault.passes else Action.FAIL, fault.hint)
-    if isinstance(error, requests.exceptions.InvalidHeader) and isinstance(error.args[0], urllib3.exceptions.HTTPError):
-        return Rule(Action.RETRY, _NO_ANSWER)  # a header of the answer, and not one of the request
     if any(isinstance(one, TimeoutError) for one in local.causes(error)):  # while the body was read
         return _TIMEOUT
     return next((rule for kind, rule in EXCEPTIONS if isinstance(error, kind)), None)

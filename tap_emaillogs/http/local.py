@@ -77,4 +77,4 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an exception, what it came from, and so on to the innermost."""
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
