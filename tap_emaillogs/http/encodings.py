@@ -19,7 +19,8 @@ def forms_of(secret: str) -> Iterator[str]:
     """Yield a secret as it is, and as others may write it."""
     content = secret.encode("utf-8", "surrogatepass")
     yield secret
-    yield from (quote(content, safe=""), quote_plus(content), quote(quote(content, safe=""), safe=""))
+    for safe in ("", "/"):
+        yield from (quote(content, safe), quote_plus(content, safe), quote(quote(content, safe), ""))
     for ascii_only in (True, False):
         inside = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
         yield from (inside, inside.replace("/", "\\/"), json.dumps(inside)[1:-1])
