@@ -64,15 +64,18 @@ class Command(SingerCommand):
 
 def _sentences(error: Exception) -> list[str] | None:
     """Say what is wrong with what was given on the command line; None: that is for click to say."""
-    if isinstance(error, ConfigValidationError):
-        return list(error.errors)
-    if isinstance(error, InputError):
-        return [str(error)]
+    if isinstance(error, (ConfigValidationError, InputError)):
+        return list(error.errors) if isinstance(error, ConfigValidationError) else [str(error)]
     if isinstance(error, click.BadParameter) and isinstance(getattr(error.param, "type", None), click.File):
         assert error.param is not None
         return [f"the {error.param.name} file cannot be read: {error.message}"]
     if isinstance(error, click.ClickException):
         return None
+    if isinstance(error, OSError):  # what a vendor's endpoint meets is its failure, and does not come here
+        said = error.strerror or type(error).__name__
+        return [
+            f"the output cannot be written ({said}): make room where it goes; the next run starts at its last STATE"
+        ]
     if isinstance(error, UnicodeDecodeError):
         return ["a file given on the command line is not UTF-8 text"]
     return [f"an error inside the tap ({type(error).__name__}): report it, with the log of LOGLEVEL=DEBUG"]
