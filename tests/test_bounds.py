@@ -13,13 +13,14 @@ import socket
 import threading
 import time
 import tracemalloc
+import unicodedata
 import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from singer_sdk.streams.rest import HTTPRequest
 
-from harness import Ticking, started
+from harness import Ticking, assert_rows, config_of, run, started
 from tap_emaillogs.http import client as http_client
 from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.http.budget import Budget
@@ -29,6 +30,8 @@ from tap_emaillogs.http.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from sandbox.server import Sandbox
 
     Play = Callable[[socket.socket], None]
 
@@ -247,6 +250,59 @@ def test_a_download_past_its_limit_leaves_no_more_on_disk(server: Raw) -> None:
     with pytest.raises(Oversized):
         client().download(HTTPRequest(method="GET", url=server.url), Meter(), file, 1_000_000)
     assert len(file.getvalue()) <= 1_000_000
+
+
+@pytest.fixture
+def tiny(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Take answers of so many bytes at most."""
+    size: int = request.param
+    monkeypatch.setattr(http_client._Exchange.__new__, "__defaults__", (size,))
+    return size
+
+
+@pytest.mark.parametrize("tiny", [30_000], indirect=True)
+def test_a_window_whose_answer_is_too_large_is_read_in_parts(play: Callable[..., Sandbox], tiny: int) -> None:
+    box = play(size=300, vendors=["smtp2go"])
+    found = run(config_of(box, "smtp2go", page_size=1000), box=box)
+    assert found.status == 0, found.stderr
+    assert_rows(box, found, "smtp2go")
+    assert any(row["splits"] for row in found.ledger)
+
+
+@pytest.mark.parametrize("tiny", [50], indirect=True)
+def test_answers_that_stay_too_large_fail_in_words(play: Callable[..., Sandbox], tiny: int) -> None:
+    box = play(size=300, vendors=["smtp2go"])
+    found = run(config_of(box, "smtp2go"), box=box)
+    assert found.status == 1
+    (line,) = found.lines("ERROR")
+    assert "smtp2go, account default, stream smtp2go_activity, window " in line
+    assert "the answer is larger than 50 bytes. What to do: lower page_size or window_hours" in line
+    assert len(found.requests) < 20
+
+
+HOSTILE = {
+    "letters": "a" * 100_000,
+    "quotes": '"' * 100_000,
+    "ats": "@" * 100_000,
+    "halves of addresses": '"a@(' * 25_000,
+    "schemes and blanks": ("Bearer" + " " * 1000) * 100,
+    "what a terminal obeys": "\x1b[2J\x1b]0;x\x07\u202e\u2066\x9b" * 10_000,
+    "megabytes": "word " * 100_000,
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_vendors_long_words_hold_nobody_up(play: Callable[..., Sandbox], what: str) -> None:
+    box = play(size=3, vendors=["messangi"])
+    box.fault(kind="status", status=400, body=json.dumps({"message": HOSTILE[what]}))
+    began = time.monotonic()
+    found = run(config_of(box, "messangi"), box=box)
+    assert time.monotonic() - began < 5
+    (line,) = found.lines("ERROR")
+    assert "HTTP 400" in line
+    assert len(line) < 800
+    told = found.stderr + "".join(row["gap_reason"] for row in found.ledger)
+    assert not [one for one in told if unicodedata.category(one) in {"Cc", "Cf", "Cs"} and one not in "\n\t"]
 
 
 # What is broken.
