@@ -54,6 +54,7 @@ class Sandbox:
         future: How far beyond the start live data is planned.
         quiet: Age of the youngest row at the start, at least.
         enforce_budget: Answer 429 past a vendor's published requests a minute.
+        dated: Give answers a `Date`, by the sandbox's clock; they have none by default.
         port: 0 is any.
     """
 
@@ -69,6 +70,7 @@ class Sandbox:
         future: timedelta = timedelta(0),
         quiet: timedelta = timedelta(minutes=10),
         enforce_budget: bool = False,
+        dated: bool = False,
         port: int = 0,
     ) -> None:
         self.fixed = now if isinstance(now, datetime) else None
@@ -86,7 +88,7 @@ class Sandbox:
         self.faults = Faults()
         self.requests: list[Logged] = []
         self.budgets = Budgets(self.world.now if callable(now) else None) if enforce_budget else None
-        self._port = port
+        self._port, self._dated = port, dated
 
     @staticmethod
     def _system() -> datetime:
@@ -188,6 +190,8 @@ class Sandbox:
         if self.clock_off is not None:
             answer.headers["Date"] = format_datetime(self.world.now() + self.clock_off, usegmt=True)
         answer.cut = fault is not None and fault.kind == "cut"
+        if self._dated:
+            answer.headers.setdefault("Date", format_datetime(self.world.now(), usegmt=True))
         self.log(name, request, answer.status, key, fault.kind if fault else None)
         return answer
 

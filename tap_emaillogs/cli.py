@@ -155,9 +155,16 @@ def _sentences(error: Exception) -> list[str] | None:
         return [f"the {error.param.name} file cannot be read: {error.message}"]
     if isinstance(error, click.ClickException):
         return None
+    return [_sentence(error)]
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError):  # what a vendor's endpoint meets is its failure, and does not come here
+        said = error.strerror or type(error).__name__
+        return f"the output cannot be written ({said}): make room where it goes; the next run starts at its last STATE"
     if isinstance(error, UnicodeDecodeError):
-        return ["a file given on the command line is not UTF-8 text"]
-    return [f"an error inside the tap ({type(error).__name__}): report it, with the log of LOGLEVEL=DEBUG"]
+        return "a file given on the command line is not UTF-8 text"
+    return f"an error inside the tap ({type(error).__name__}): report it, with the log of LOGLEVEL=DEBUG"
 
 
 @contextmanager

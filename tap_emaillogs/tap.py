@@ -16,6 +16,7 @@ from tap_emaillogs.config import accounts, checks, variables
 from tap_emaillogs.config import load as configuration
 from tap_emaillogs.config.schema import config_schema
 from tap_emaillogs.engine.ledger import SyncWindows
+from tap_emaillogs.http import handles
 from tap_emaillogs.http.clock import Clock
 from tap_emaillogs.http.redaction import Redactor
 from tap_emaillogs.providers import PROVIDERS
@@ -293,6 +294,7 @@ class TapEmailLogs(Tap):
             super().invoke(**kwargs)
         as_json = cli.wants_json(kwargs.get("about_format"))
         cls.print_version(print_fn=cls.logger.info)
+        handles.raise_limit()
         tap = cls(
             config=config.config if config else {},
             parse_env_config=config.parse_env if config else False,

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
+import json
 import logging
+import time
+import unicodedata
 from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -117,3 +123,110 @@ def test_a_logged_traceback_is_redacted_too(logged: tuple[logging.Logger, io.Str
     assert "Traceback" in text.getvalue()
     assert "ValueError: [hidden]" in text.getvalue()
     assert "KeyError: '[address]'" in text.getvalue()
+
+
+# Secrets in other forms.
+
+SECRET = 'Se/cr+et "ü\\ key=1'
+FORMS: dict[str, str] = {
+    "as it is": SECRET,
+    "upper case": SECRET.upper(),
+    "lower case": SECRET.lower(),
+    "URL": quote(SECRET, safe=""),
+    "URL, lower case": quote(SECRET, safe="").lower(),
+    "path": quote(SECRET),
+    "form": quote_plus(SECRET),
+    "URL twice": quote(quote(SECRET, safe=""), safe=""),
+    "JSON": json.dumps(SECRET)[1:-1],
+    "JSON, not ASCII": json.dumps(SECRET, ensure_ascii=False)[1:-1],
+    "JSON in JSON": json.dumps(json.dumps(SECRET)[1:-1])[1:-1],
+    "JSON with slashes": json.dumps(SECRET)[1:-1].replace("/", "\\/"),
+    "HTML": html.escape(SECRET),
+    "Python": repr(SECRET)[1:-1],
+    "hex": SECRET.encode().hex(),
+    "hex, upper case": SECRET.encode().hex().upper(),
+    "hex with colons": SECRET.encode().hex(":"),
+    "base64": base64.b64encode(SECRET.encode()).decode(),
+    "base64, unpadded": base64.b64encode(SECRET.encode()).decode().rstrip("="),
+    "base64 in a URL": quote(base64.b64encode(SECRET.encode()).decode(), safe=""),
+    "base64url": base64.urlsafe_b64encode(SECRET.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_secret_is_hidden_in_the_form_in_which_it_comes_back(form: str) -> None:
+    assert Redactor([SECRET])(f"the vendor says <{FORMS[form]}> is wrong") == "the vendor says <[hidden]> is wrong"
+
+
+@given(st.text(min_size=6, max_size=20), st.binary(max_size=5), st.binary(max_size=5), st.booleans())
+def test_a_secret_within_something_in_base64_is_hidden_but_for_its_edges(
+    secret: str, before: bytes, after: bytes, urlsafe: bool
+) -> None:
+    encode = base64.urlsafe_b64encode if urlsafe else base64.b64encode
+    text = encode(before + secret.encode("utf-8", "surrogatepass") + after).decode()
+    found = Redactor([secret])(text)
+    assert "[hidden]" in found
+    left = found.replace("[hidden]", "")
+    assert len(left) <= 4 * (len(before) + 2) / 3 + 4 * (len(after) + 2) / 3 + 4
+
+
+def test_what_overlaps_is_hidden_as_one() -> None:
+    assert Redactor(["xabcd", "abcdefgh"])("-xabcdefgh-") == "-[hidden]-"
+    assert Redactor(["abcd"])("ABCDabcd AbCd") == "[hidden][hidden] [hidden]"
+
+
+def test_no_letter_that_grows_in_lower_case_shifts_what_is_hidden() -> None:
+    assert Redactor(["s3cret"])("İİİ s3cret İ") == "İİİ [hidden] İ"
+
+
+@pytest.mark.parametrize("secret", ["a/bcd", "1234", "p@ss", "tëst"])
+def test_short_secrets_hide_nothing_but_themselves(secret: str) -> None:
+    text = "HTTP 400: the range from 2026-03-01T00:00:00Z is too long, see request 5f8c-aa01"
+    assert Redactor([secret])(text) == text
+
+
+def test_thousands_of_secrets_cost_no_more_than_a_few() -> None:
+    many = Redactor([f"secret-number-{number:06d}" for number in range(3_000)])
+    text = "the answer of the vendor names number 000017 of what is secret " * 20
+    began = time.perf_counter()
+    for _ in range(20):
+        many(text)
+    assert time.perf_counter() - began < 1
+    assert many("secret-number-000017") == "[hidden]"
+
+
+# What a terminal would obey.
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("a\rb\x08\x7f\x00", "a\\x0db\\x08\\x7f\\x00"),
+        ("\x9b2J \x85", "\\x9b2J \\x85"),
+        ("abc\u202egpj.exe\u202c \u2066x\u2069\u200f\u061c", "abc\\u202egpj.exe\\u202c \\u2066x\\u2069\\u200f\\u061c"),
+        ("one\u2028two\u2029three\ufeff", "one\\u2028two\\u2029three\\ufeff"),
+        ("half \ud83d", "half \\ud83d"),
+        ("lines\n\tof a traceback, jürgen 漢字 \U0001f600", "lines\n\tof a traceback, jürgen 漢字 \U0001f600"),
+    ],
+)
+def test_no_control_character_reaches_a_terminal(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+def test_what_is_logged_controls_no_terminal(logged: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, text = logged
+    logger.error("the vendor says %s", "\x1b[2J\u202e")
+    assert text.getvalue() == "the vendor says \\x1b[2J\\u202e\n"
+
+
+@given(st.text())
+def test_whatever_is_redacted_can_be_shown(text: str) -> None:
+    found = redact(text)
+    found.encode()
+    assert not [one for one in found if unicodedata.category(one) in {"Cc", "Cs"} and one not in "\n\t"]
+
+
+def test_an_address_with_an_invisible_character_is_hidden_whole() -> None:
+    assert redact("to an\u200bn@exam\u2060ple.com.") == "to [address]"

@@ -98,12 +98,13 @@ def given_by_account(config: Mapping[str, Any], provider: Provider) -> list[tupl
 
 
 def secrets(value: Any, schema: Mapping[str, Any]) -> Iterator[str]:
-    """Yield every secret in the configuration."""
-    if schema.get("secret") and isinstance(value, str):
-        yield value
+    """Yield every secret in the configuration; of an object that is secret all its values are."""
+    if schema.get("secret") and isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        yield str(value)
     elif isinstance(value, dict):
+        others = {"secret": True} if schema.get("secret") else {}
         for key, item in value.items():
-            yield from secrets(item, schema.get("properties", {}).get(key, {}))
+            yield from secrets(item, schema.get("properties", {}).get(key, others))
     elif isinstance(value, list):
         for item in value:
             yield from secrets(item, schema.get("items", {}))

@@ -44,7 +44,12 @@ class General(Options):
         "What a gap (a window lost to the vendor's history, or cut by it) means: `warn`, or `fail`, exit status 1.",
         allowed=("warn", "fail"),
     )
-    timeout_seconds: float = option(60, "Longest silence of a vendor in one request.", positive=True)
+    timeout_seconds: float = option(
+        60,
+        "Longest silence of a vendor in one request. A whole answer may take three times as long, and a second more "
+        "for each 64 kB of it.",
+        positive=True,
+    )
     max_tries: int = option(6, "How often a request is tried in all.", positive=True)
     user_agent: str | None = option(None, "User-Agent header of all requests.")
     emit_activate_version_messages: bool = option(

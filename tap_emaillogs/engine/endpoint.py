@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tap_emaillogs.engine.failure import ForeignError
-from tap_emaillogs.engine.finish import Consumer, Finished, Finisher
+from tap_emaillogs.engine.finish import Consumer, Finisher
 from tap_emaillogs.engine.ledger import EndpointLedger
 from tap_emaillogs.engine.observer import Observer
 from tap_emaillogs.engine.pace import retention_warning, revisit_interval
@@ -17,6 +17,7 @@ from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import EndpointContext, Outcome, Reading, check_split, checked
 from tap_emaillogs.engine.window_queue import Done, Parts, WindowQueue
 from tap_emaillogs.engine.windows import Need, hull, need, needs_a_step, plan, tile_in_steps
+from tap_emaillogs.formats.timestamps import floor
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.http.errors import Abandoned
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
+    from tap_emaillogs.engine.finish import Finished
     from tap_emaillogs.engine.spool import Block
     from tap_emaillogs.engine.state import EndpointState
     from tap_emaillogs.engine.window_queue import Result, Slot
@@ -55,7 +57,7 @@ class Endpoint:
         self.context = EndpointContext(self.state.notes, label=str(self), now=self.now)
         self.observer = Observer()
         clock = self.stream.account.client.clock
-        self.ledger = EndpointLedger(self.id, self.stream.filters(), clock.now)
+        self.ledger = EndpointLedger(self.id, self.stream.filters_shown(), clock.now)
         self.in_flight = max(1, int(self.reader.windows_in_flight()))
         """How many windows may be read at the same time."""
         self._finisher = Finisher(self.stream, self.consumers, self.privacy, self._check)
@@ -226,11 +228,13 @@ class Endpoint:
 
     # Writing a window.
 
-    def blocks(self, window: Window, finished: Finished) -> Iterator[Block]:
+    def blocks(self, window: Window, done: Done) -> Iterator[Block]:
         """Yield a window's lines, without rows that the window before it already showed at their common edge."""
+        if self._settled(window, done.outcome) is None or done.finished is None:
+            return
         shown = self._shown[1] if self._shown is not None and self._shown[0] == window.start else set()
-        yield from finished.blocks(shown)
-        self._shown = window.end, finished.at_end
+        yield from done.finished.blocks(shown)
+        self._shown = window.end, done.finished.at_end
 
     def commit(self, reading: Reading, outcome: Outcome, finished: Finished) -> None:
         """Move on after a window's records are out: ledger, bookmarks, marks."""
@@ -243,20 +247,37 @@ class Endpoint:
                 # The rows are out all the same.
                 _logger.warning("%s, %s: an error inside the tap (%s) while keeping notes", self, reading, type(error))
                 _logger.debug("where it came from", exc_info=error)
-        self.note(reading, outcome, finished.rows)
+        window = self._settled(reading.window, outcome)
+        if window is None:
+            return
+        self.note(reading, outcome, finished.rows, window)
         if outcome.status == "complete":
-            filled = self.state.note_complete(reading.window)
+            filled = self.state.note_complete(window)
             for entry in filled:
                 self.ledger.add(entry.window, "complete", identity=entry.identity)
         for consumer in self.consumers:
             if consumer.note_remarks is not None:
                 consumer.note_remarks(finished.remarks)
-            consumer.bookmark.advance(reading.window, self.policy, min(outcome.as_of or self.now, self.now))
+            consumer.bookmark.advance(window, self.policy, self._seen(outcome))
 
-    def note(self, reading: Reading, outcome: Outcome, count: int | None = None) -> None:
-        """Enter a window into the ledger, and remember it where it is not complete."""
+    def _seen(self, outcome: Outcome) -> datetime:
+        """Return the moment that a window's records show, by the vendor's clock."""
+        return min(outcome.as_of or self.now, self.now) - self.stream.account.client.vendor_clock.ahead
+
+    def _settled(self, window: Window, outcome: Outcome) -> Window | None:
+        """Return what of a window was settled by the vendor's clock when it was read; None: nothing.
+
+        Windows end `settle_minutes` before now by this machine's clock. Where that is ahead, a later run has the rest.
+        """
+        if not self.stream.account.client.vendor_clock.ahead:
+            return window
+        end = min(window.end, floor(self._seen(outcome) - self.policy.settle, self.policy.unit))
+        return replace(window, end=end) if end > window.start else None
+
+    def note(self, reading: Reading, outcome: Outcome, count: int | None = None, window: Window | None = None) -> None:
+        """Enter a window into the ledger, as far as it was settled, and remember it where it is not complete."""
         self.context.note_totals()
-        window, identity = reading.window, None
+        window, identity = window or reading.window, None
         if outcome.status != "complete":
             entry = self.state.note_incomplete(window, outcome.status)
             window, identity = entry.window, entry.identity

@@ -18,6 +18,7 @@ from tap_emaillogs.engine.observer import Observer
 from tap_emaillogs.engine.pool import Pool
 from tap_emaillogs.engine.reading import Outcome
 from tap_emaillogs.engine.window_queue import Done, Parts
+from tap_emaillogs.http import handles
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.http.errors import NotAuthorized, NotPermitted, ReadError
 
@@ -46,7 +47,7 @@ class WindowRead:
     def blocks(self) -> Iterator[Block]:
         """Yield the window's lines."""
         assert self.done.finished is not None
-        return self.endpoint.blocks(self.reading.window, self.done.finished)
+        return self.endpoint.blocks(self.reading.window, self.done)
 
     def commit(self) -> None:
         """Move bookmarks over the window."""
@@ -97,7 +98,8 @@ class Engine:
         self._arrivals: queue.SimpleQueue[_Arrival | _Cleaned | None] = queue.SimpleQueue()
         self._noted: queue.SimpleQueue[Endpoint] = queue.SimpleQueue()
         """Endpoints whose workers noted something for STATE."""
-        self._pool = Pool(min(_MOST_THREADS, sum(e.in_flight for e in endpoints)))
+        wanted = sum(endpoint.in_flight for endpoint in endpoints)
+        self._pool = Pool(min(_MOST_THREADS, handles.share(5), wanted))
         self._in_flight = 0
         """Windows being read at endpoints that have not ended."""
         self._cleaning = 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_emaillogs.http.errors import ReadError
+from tap_emaillogs.http.local import fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,11 +31,13 @@ class Failure:
 
     @classmethod
     def of(cls, where: str, error: BaseException, account: Account, streams: Iterable[str]) -> Failure:
-        """Tell of an error; one that is no `ReadError` is the tap's own."""
+        """Tell of an error; one that is no `ReadError` is this machine's, or the tap's own."""
         if not isinstance(error, ReadError):
             _logger.debug("%s", where, exc_info=error)
             kind = error.kind if isinstance(error, ForeignError) else type(error).__name__
-            error = ReadError(f"an error inside the tap ({kind})", "report it, with the log of LOGLEVEL=DEBUG")
+            own = f"an error inside the tap ({kind})"
+            said, hint, _ = fault_of(error) or (own, "report it, with the log of LOGLEVEL=DEBUG", False)
+            error = ReadError(said, hint)
         try:
             said = account.client.redact(str(error))
         except Exception:  # noqa: BLE001 - a vendor's own class may fail at that too

@@ -59,6 +59,8 @@ class PagedReader(Reader):
         try:
             return self._read(reading)
         except errors.TooMuch as error:
+            if isinstance(error, errors.Oversized) and reading.splits >= _MOST_SPLITS_AFTER_REFUSAL:
+                raise  # parts of the window are no smaller
             return self.narrowed(reading, str(error))
         except Unpaged as error:
             page = Page(error.rows, capped=True)

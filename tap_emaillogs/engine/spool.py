@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
+import threading
 from typing import TYPE_CHECKING, NamedTuple
+
+from tap_emaillogs.http import handles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _IN_MEMORY = 4 << 20
 """Bytes of a window that stay in memory; the rest of the machine's memory is better used as the file's cache."""
+_HANDLES = threading.BoundedSemaphore(handles.share(4))
+"""Where there are no more of them, a window stays in memory: it waits for nobody, and others may wait for it."""
 
 
 class Block(NamedTuple):
@@ -27,14 +33,30 @@ class Spool:
 
     def __init__(self) -> None:
         # Unlinked from the start, and readable by this user alone.
-        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="tap-emaillogs-")  # noqa: SIM115 - closed by `close`
+        self._file = tempfile.SpooledTemporaryFile(prefix="tap-emaillogs-")  # noqa: SIM115 - closed by `close`
+        self._size, self._on_disk = 0, False
         self._blocks: list[tuple[int, int, int]] = []
 
     def add(self, block: Block) -> None:
         """Add a block."""
         if block.lines:
             self._file.write(block.lines)
+            self._size += len(block.lines)
+            if self._size > _IN_MEMORY and not self._on_disk:
+                self._to_disk()
             self._blocks.append((block.consumer, len(block.lines), block.records))
+
+    def _to_disk(self) -> None:
+        """Move what is there to a file, if another one may be opened."""
+        self._on_disk = _HANDLES.acquire(blocking=False)
+        if self._on_disk:
+            try:
+                self._file.rollover()
+            except OSError as error:
+                if error.errno not in {errno.EMFILE, errno.ENFILE}:
+                    raise
+                self._on_disk = False
+                _HANDLES.release()
 
     def __iter__(self) -> Iterator[Block]:
         self._file.seek(0)
@@ -44,3 +66,6 @@ class Spool:
     def close(self) -> None:
         """Give memory and disk back."""
         self._file.close()
+        if self._on_disk:
+            self._on_disk = False
+            _HANDLES.release()

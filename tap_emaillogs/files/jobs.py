@@ -268,7 +268,13 @@ class JobReader(Reader):
         request = self.stream.download_request(job.id)
         try:
             table = fetch_table(
-                self.account.client, request, reading, file, password=password, announced=done.size or None
+                self.account.client,
+                request,
+                reading,
+                file,
+                password=password,
+                announced=done.size or None,
+                largest=self.stream.settings.export_megabytes << 20,
             )
         except VendorError as error:
             if error.status in {404, 410}:

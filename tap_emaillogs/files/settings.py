@@ -20,3 +20,6 @@ class JobSettings(Settings):
     export_interval_minutes: float = option(
         60, "A run that comes sooner after the last export leaves the exports for a later one."
     )
+    export_megabytes: int = option(
+        4096, "The largest file of an export that is downloaded; it goes to disk, not into memory.", positive=True
+    )

@@ -16,7 +16,7 @@ _MONTHS = {
 }
 _CLOCK = (
     r"(?:[,;\sT]+(?P<hour>\d{1,2})(?::(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,]\d+)?)?)?"
-    r"\s*(?P<half>[AaPp])?(?:(?<=[AaPp])\.?[Mm]\.?)?\s*(?P<offset>Z|UTC|GMT|[+-]\d\d:?\d\d)?)?"
+    r"\s*+(?P<half>[AaPp])?(?:(?<=[AaPp])\.?[Mm]\.?)?\s*(?P<offset>Z|UTC|GMT|[+-]\d\d:?\d\d)?)?"
 )
 _WEEKDAY = r"(?:[A-Za-z]{3,9},?\s+)?"
 _FORMS = tuple(

@@ -12,6 +12,7 @@ from tap_emaillogs.http.errors import (
     Action,
     NotAuthorized,
     NotPermitted,
+    Oversized,
     Rule,
     TooMuch,
     VendorError,
@@ -20,10 +21,11 @@ from tap_emaillogs.http.errors import (
 )
 from tap_emaillogs.http.retries import Tries, TryAgain, retry_after
 from tap_emaillogs.http.transport import Meter, Transport
+from tap_emaillogs.http.vendor_clock import VendorClock
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from singer_sdk.streams.rest import HTTPRequest
 
@@ -38,8 +40,11 @@ __all__ = ["ApiClient", "Auth", "Meter", "Reply"]
 
 _LONGEST_QUOTE = 300
 """So much of a vendor's own words goes into a message; somewhat more is searched for secrets and addresses."""
-_ERROR_BYTES = 1 << 16
-"""So much of a file is looked at for an error in its place."""
+_ANSWER_BYTES = 256 << 20
+"""The largest answer in JSON: a page of a thousand mails with their texts has some 100 MB at most."""
+_ERROR_BYTES = 256 << 10
+"""So much is read of an error's body, and of a file for an error in its place."""
+_CHUNK = 64 << 10
 _T = TypeVar("_T")
 
 
@@ -83,8 +88,15 @@ class ApiClient:
         self.max_tries = max_tries
         self.on_answer: Callable[[Mapping[str, str]], None] | None = None
         """Called with the headers of every answer, whatever it says."""
+        self.vendor_clock = VendorClock(logger, label)
         self._transport = Transport(
-            budget, timeout=timeout, user_agent=user_agent, connections=connections, context=context or {}
+            budget,
+            clock=clock,
+            vendor_clock=self.vendor_clock,
+            timeout=timeout,
+            user_agent=user_agent,
+            connections=connections,
+            context=context or {},
         )
 
     def send(  # noqa: PLR0913 - how a request is sent and its answer understood, all named
@@ -140,18 +152,16 @@ class ApiClient:
         """Write the body of an answer to `file`, from its start, at most `limit` bytes.
 
         Raises:
-            VendorError: The vendor refused it, be it under HTTP 200, or the body is longer than `limit`.
+            VendorError: The vendor refused it, be it under HTTP 200.
+            Oversized: The body is longer than `limit`.
             Unreachable: No whole body after `max_tries`.
         """
-        exchange = _Exchange(request, meter, False, True, self._errors)
+        exchange = _Exchange(request, meter, False, True, self._errors, limit)
 
         def read(response: requests.Response) -> Reply:
             file.seek(0)
             file.truncate()
-            for chunk in response.iter_content(1 << 16):
-                if file.tell() + len(chunk) > limit:
-                    raise VendorError(f"the file is larger than {limit:,} bytes", status=response.status_code)
-                file.write(chunk)
+            file.writelines(_content(response, limit))
             file.seek(0)
             if (start := file.read(_ERROR_BYTES)).lstrip().startswith(b"{"):
                 with contextlib.suppress(ValueError, RecursionError):  # no JSON: then it is the file
@@ -199,7 +209,8 @@ class ApiClient:
 
     def _ask(self, exchange: _Exchange, authorization: Mapping[str, str], read: _Read) -> Reply:
         request, meter, as_json = exchange.request, exchange.meter, exchange.as_json
-        with self._transport.answer(request, authorization, meter, as_json=as_json) as response:
+        answer = self._transport.answer(request, authorization, meter, as_json=as_json, most=exchange.most)
+        with answer as response:
             if self.on_answer is not None:
                 self.on_answer(response.headers)
             if rule_for_status(response.status_code).action is Action.ACCEPT:
@@ -209,7 +220,7 @@ class ApiClient:
     # What an answer says.
 
     def _json(self, response: requests.Response, exchange: _Exchange, decode: Callable[[bytes], Any]) -> Reply:
-        body = response.content
+        body = b"".join(_content(response, exchange.most))
         try:
             data = decode(body)
         except (ValueError, RecursionError) as error:
@@ -229,9 +240,9 @@ class ApiClient:
 
     def _refusal(self, response: requests.Response, exchange: _Exchange) -> Exception:
         message = None
-        # An error page that is no JSON, or cut: the status says enough.
-        with contextlib.suppress(ValueError, RecursionError, requests.RequestException):
-            message = self.vendor_message(decode(response.content))
+        # An error page that is no JSON, or cut, or without end: the status says enough.
+        with contextlib.suppress(ValueError, RecursionError, requests.RequestException, Oversized):
+            message = self.vendor_message(decode(b"".join(_content(response, _ERROR_BYTES))))
         said = f"HTTP {response.status_code}" + (f": {self.quote(message)}" if message else "")
         if 300 <= response.status_code < 400 and (target := response.headers.get("Location")):
             said += f" to {self.quote(target)}"
@@ -242,7 +253,8 @@ class ApiClient:
         status = response.status_code
         rule = rule_for_error(status, text, exchange.errors)
         if rule.action is Action.RETRY:
-            return TryAgain(said, rule, retry_after(response.headers, self.clock.now()), status)
+            now = self.clock.now() - self.vendor_clock.ahead
+            return TryAgain(said, rule, retry_after(response.headers, now), status)
         kind = _ERRORS.get(rule.action, NotPermitted if rule.denies else VendorError)
         return kind(said, rule.hint, status=status, text=text)
 
@@ -258,3 +270,23 @@ class _Exchange(NamedTuple):
     as_json: bool
     authorize: bool
     errors: tuple[ErrorRule, ...]
+    most: int = _ANSWER_BYTES
+    """Bytes of the answer's body, unpacked."""
+
+
+def _content(response: requests.Response, most: int) -> Iterator[bytes]:
+    """Yield the body of an answer, unpacked.
+
+    Raises:
+        Oversized: It is longer than `most` bytes.
+    """
+    read = 0
+    for chunk in response.iter_content(_CHUNK):
+        read += len(chunk)
+        if read > most:
+            raise Oversized(
+                f"the answer is larger than {most:,} bytes",
+                "lower page_size or window_hours; if no answer of this vendor can be so large, ask the vendor",
+                status=response.status_code,
+            )
+        yield chunk

@@ -5,6 +5,7 @@ ReadError                 a window could not be read
 │   ├── NotAuthorized     … to this key or token
 │   ├── NotPermitted      … since this key or token lacks a permission or scope
 │   ├── TooMuch           … to so long a range, or so many rows: parts of the window may do
+│   │   └── Oversized      an answer larger than the tap takes
 │   └── PageRefused       … to a follow-up page: the window may be read anew
 ├── Unreachable           no usable answer after all tries
 ├── Abandoned             nobody waits for the window any more
@@ -20,6 +21,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 import requests
+
+from tap_emaillogs.http import local
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -57,6 +60,10 @@ class NotPermitted(VendorError):
 
 class TooMuch(VendorError):
     """The vendor refused a range as too long, or as holding too many rows: a smaller one may do."""
+
+
+class Oversized(TooMuch):
+    """The answer is larger than the tap takes: that for a part of the window may be smaller."""
 
 
 class PageRefused(VendorError):
@@ -121,10 +128,12 @@ RULES: dict[int, Rule] = {
 }
 _REDIRECT = Rule(Action.FAIL, "redirects are not followed: set base_url to the address the vendor names")
 _NO_ANSWER = "check base_url, the network and the vendor's status page"
+_TIMEOUT = Rule(Action.RETRY, "raise timeout_seconds, or lower window_hours or page_size")
 
 EXCEPTIONS: tuple[tuple[type[Exception], Rule], ...] = (
     (requests.exceptions.SSLError, Rule(Action.RETRY, "the certificate of base_url is not trusted here")),
-    (requests.exceptions.Timeout, Rule(Action.RETRY, "raise timeout_seconds, or lower window_hours or page_size")),
+    (requests.exceptions.Timeout, _TIMEOUT),
+    (requests.exceptions.ProxyError, Rule(Action.RETRY, "check the proxy that HTTPS_PROXY or HTTP_PROXY names")),
     (requests.exceptions.InvalidURL, Rule(Action.FAIL, "check base_url")),
     (requests.exceptions.InvalidSchema, Rule(Action.FAIL, "base_url must begin with http:// or https://")),
     (requests.exceptions.MissingSchema, Rule(Action.FAIL, "base_url must begin with http:// or https://")),
@@ -178,4 +187,8 @@ def rule_for_error(status: int, text: str, own: Iterable[ErrorRule]) -> Rule:
 
 def rule_for_exception(error: Exception) -> Rule | None:
     """Look up what an exception of the HTTP layer means; None: it is none of that layer's."""
+    if fault := local.fault_of(error):
+        return Rule(Action.RETRY if fault.passes else Action.FAIL, fault.hint)
+    if any(isinstance(one, TimeoutError) for one in local.causes(error)):  # while the body was read
+        return _TIMEOUT
     return next((rule for kind, rule in EXCEPTIONS if isinstance(error, kind)), None)

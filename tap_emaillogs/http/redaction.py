@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import re
 import traceback
+import unicodedata
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies
+
+from tap_emaillogs.http.encodings import Index, forms_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _NO_PART = r"\s<>\"'(),;:=?&/\\\[\]{}"
 _PART = rf"[^{_NO_PART}]+"
@@ -19,6 +23,12 @@ _SCHEMES = ("Basic", "Bearer")
 """Those that HTTP has for everybody; a vendor's own it names itself."""
 _SHORTEST = 4
 """Shorter secrets are no secrets, and hiding them would make messages unreadable."""
+_CONTROLS = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x2000, 0x2070), 0x61C, 0xFEFF, *range(0xFFF9, 0xFFFC))
+    if unicodedata.category(chr(code)) in {"Cc", "Cf", "Zl", "Zp"} and chr(code) not in "\n\t"
+} | {code: f"\\u{code:04x}" for code in range(0xD800, 0xE000)}
+"""What may drive a terminal, or show a text in another order than it has; half characters cannot be written at all."""
 
 
 class Redactor:
@@ -30,9 +40,9 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = (), schemes: Iterable[str] = ()) -> None:
-        self._secrets: list[str] = []
+        self._secrets = Index()
         self._schemes: set[str] = set()
-        self.add(*secrets)
+        self.add(*secrets, *_of_proxies())
         self.add_schemes(*_SCHEMES, *schemes)
 
     def add_schemes(self, *schemes: str) -> None:
@@ -43,29 +53,37 @@ class Redactor:
 
     def add(self, *secrets: str) -> None:
         """Learn more secrets, such as a token just received."""
-        given = {secret for secret in secrets if len(secret) >= _SHORTEST}
-        written = {form for secret in given for form in (secret, quote(secret, safe=""), quote_plus(secret))}
-        known = {*self._secrets, *written}
-        self._secrets = sorted(known, key=len, reverse=True)  # a secret that holds another goes first
+        for secret in secrets:
+            if len(secret) >= _SHORTEST:
+                for form in forms_of(secret):
+                    self._secrets.add(form)
 
     def __call__(self, text: str) -> str:
-        """Return `text` with everything secret or personal replaced."""
-        for secret in self._secrets:
-            text = text.replace(secret, "[hidden]")
+        """Return `text` with everything secret or personal replaced, and fit for a terminal."""
+        text = self._secrets.replace(text, "[hidden]")
         text = self._token.sub(r"\1 [hidden]", text)
-        return _ADDRESS.sub("[address]", text)
+        return _ADDRESS.sub("[address]", text).translate(_CONTROLS)
 
     def shortened(self, text: str, most: int) -> str:
-        """Return the beginning of `text`, at most `most` characters, that ends within no secret and no word.
+        """Return the beginning of `text`, some `most` characters, that ends within no secret and no word.
 
         What is cut off half would not be recognised, and so not hidden.
         """
         if len(text) <= most:
             return text
-        for secret in self._secrets:
-            place = text.find(secret, max(0, most - len(secret) + 1), most + len(secret) - 1)
-            most = most if place < 0 else min(most, place)
-        return text[:most].rpartition(" ")[0]
+        cut = min((start for start, end in self._secrets.spans(text[: 2 * most]) if end >= most), default=most)
+        return text[: min(cut, most)].rpartition(" ")[0]
+
+
+def _of_proxies() -> Iterator[str]:
+    """Yield what the environment says in secret of the proxies that requests go through."""
+    for address in getproxies().values():
+        try:
+            password = urlsplit(address).password
+        except ValueError:  # no address: requests will say so
+            continue
+        if password:
+            yield from {password, unquote(password)}
 
 
 class RedactingFilter(logging.Filter):

@@ -77,7 +77,7 @@ class Tries:
         if self._waits is None:
             self._waits = waits(failure.rule.wait)
         delay = next(self._waits)
-        if failure.retry_after is not None:
+        if failure.retry_after:  # none, or one that is over: as long as without
             if failure.retry_after > _LONGEST_RETRY_AFTER:
                 said = f"{failure}; it asks to wait {failure.retry_after:.0f} s"
                 raise Unreachable(said, failure.rule.hint) from failure

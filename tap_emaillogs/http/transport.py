@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from singer_sdk import metrics
 
+from tap_emaillogs.http import bounds, handles, local
 from tap_emaillogs.http.activity import Activity
 from tap_emaillogs.http.errors import Abandoned, Action, ReadError, rule_for_exception
 from tap_emaillogs.http.retries import TryAgain
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest
 
     from tap_emaillogs.http.budget import Budget
+    from tap_emaillogs.http.clock import Clock
+    from tap_emaillogs.http.vendor_clock import VendorClock
 
 _METRICS = metrics.get_metrics_logger()
 
@@ -54,25 +56,43 @@ class Meter:
             raise Abandoned("the endpoint ended before this window was read")
 
 
+class _Session(requests.Session):
+    """A session that does not look where a redirect leads: for that it would read the whole of its body."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Name no target."""
+
+
 class Transport:
     """The connections of one account, `connections` of them at the same time, at the pace of its budget."""
 
-    def __init__(
-        self, budget: Budget, *, timeout: float, user_agent: str, connections: int, context: Mapping[str, str]
+    def __init__(  # noqa: PLR0913 - all named
+        self,
+        budget: Budget,
+        *,
+        clock: Clock,
+        vendor_clock: VendorClock,
+        timeout: float,
+        user_agent: str,
+        connections: int,
+        context: Mapping[str, str],
     ) -> None:
         self._budget, self._timeout, self._context = budget, timeout, context
+        self._clock, self._vendor_clock = clock, vendor_clock
+        self._connections = connections
         self._turns = threading.BoundedSemaphore(connections)
-        self._session = requests.Session()
-        self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
+        self._session = _Session()
+        own = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
+        self._session.headers.update(own)
         self._session.auth = _no_netrc  # requests would let a ~/.netrc replace the Authorization header
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=max(4, connections)))
+            self._session.mount(scheme, bounds.BoundedAdapter(pool_connections=4, pool_maxsize=max(4, connections)))
 
     @contextmanager
     def answer(
-        self, request: HTTPRequest, authorization: Mapping[str, str], meter: Meter, *, as_json: bool
+        self, request: HTTPRequest, authorization: Mapping[str, str], meter: Meter, *, as_json: bool, most: int
     ) -> Iterator[requests.Response]:
-        """Send a request in its turn; the answer's body is to be read inside.
+        """Send a request in its turn; the answer's body is to be read inside, of which `most` bytes are of use.
 
         Raises:
             TryAgain: No answer, or a body that breaks off.
@@ -84,6 +104,9 @@ class Transport:
             meter.check()
             meter.count()
             body: dict[str, Any] = {"json" if as_json else "data": request.data}
+            bounds.most.set(most)
+            sent = self._clock.now()
+            handles.KEPT.begin(self)
             try:
                 with self._session.request(
                     request.method,
@@ -96,15 +119,20 @@ class Transport:
                     **body,
                 ) as response:
                     self._log_duration(request, response)
+                    if 200 <= response.status_code < 300:  # what answers in the vendor's place has a clock of its own
+                        self._vendor_clock.note(sent, self._clock.now(), response.headers)
                     yield response
             except (requests.RequestException, OSError) as error:
                 known = rule_for_exception(error)
                 if known is None:
                     raise
-                said = f"no answer ({_cause(error)})"
+                fault = local.fault_of(error)
+                said = fault.said if fault else f"no answer ({_cause(error)})"
                 if known.action is Action.RETRY:
                     raise TryAgain(said, known) from error
                 raise ReadError(said, known.hint) from error
+            finally:
+                handles.KEPT.end(self, self._connections, self._session.close)
 
     def _log_duration(self, request: HTTPRequest, response: requests.Response) -> None:
         """Log how long the vendor took to answer, as the metric that every SDK tap logs."""
@@ -126,7 +154,5 @@ def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def _cause(error: BaseException) -> str:
     """Name the innermost reason, in a few words; a full urllib3 text repeats the URL."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    text = getattr(error, "strerror", None) or type(error).__name__
-    return str(text)
+    *_, innermost = local.causes(error)
+    return str(getattr(innermost, "strerror", None) or type(innermost).__name__)

