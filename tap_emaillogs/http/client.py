@@ -79,7 +79,7 @@ class ApiClient:
     ) -> None:
         self.auth, self.budget, self.clock, self.redact, self.label = auth, budget, clock, redact, label
         self._logger, self.vendor_message, self._errors = logger, vendor_message, tuple(errors)
-        self.max_tries = max_tries
+        self.max_tries, self.timeout = max_tries, timeout
         self._transport = Transport(
             budget, timeout=timeout, user_agent=user_agent, connections=connections, context=context or {}
         )
