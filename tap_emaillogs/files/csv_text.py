@@ -21,6 +21,8 @@ _DELIMITERS = ",;\t|"
 _SAMPLE_LINES, _SAMPLE_LENGTH = 50, 1 << 16
 """Of the first lines, so many, or so many characters, show which delimiter separates the columns."""
 _LONGEST_LINE = 1 << 20
+_MOST_BLANKS = 100_000
+"""Blank lines, beside one or two for each row, as some programs write."""
 _QUOTED = re.compile(r'"[^"]*"')
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _END = "\x00"
@@ -88,13 +90,18 @@ def _rows(
 ) -> Iterator[dict[str, str]]:
     width = len(columns.names)
     row: list[str] = []
+    blanks = -_MOST_BLANKS
     with _no_csv():
         for row in reader:
             lines.begin_row()
             if row == [_END]:
                 break
             if not row or (len(row) < 2 <= width and not row[0].strip()):  # nothing but line ends or spaces
+                blanks += 1
+                if blanks > 0:
+                    raise BrokenFile("the file is no CSV: most of it is blank lines")
                 continue
+            blanks -= 2
             if len(row) > limits.columns:
                 raise BrokenFile(f"the file has a row of more than {limits.columns:,} columns")
             while len(row) > len(columns.names):
@@ -171,10 +178,12 @@ class _Lines:
 
     def first(self) -> str:
         """Return the first line that is not blank; an empty one at the end."""
-        for line in self:
+        for line in itertools.islice(self, _MOST_BLANKS):
             if line.strip():
                 return line
             self.begin_row()
+        if self._text.readline(1):
+            raise BrokenFile("the file is no CSV: it begins with blank lines")
         return ""
 
     def __iter__(self) -> Iterator[str]:

@@ -7,35 +7,27 @@ and ends in a RecursionError where they are many. Headers, which are short, are 
 from __future__ import annotations
 
 import binascii
+import io
 import re
 import string
-import sys
 from dataclasses import dataclass
-from email.errors import MessageError
-from email.header import decode_header
-from email.parser import BytesParser
 from typing import TYPE_CHECKING, BinaryIO
+
+from tap_emaillogs.files import mail_headers as headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from email.message import Message
 
 _LONGEST_LINE = 1 << 16
-_LONGEST_HEADER = 1 << 18
-"""Bytes of all header lines of a part."""
-LONGEST_VALUE = 1 << 12
-"""Characters of a header line that are looked into; what the library does with them takes quadratic time."""
+_LONGEST_HEADER, _LONGEST_HEADERS = 1 << 18, 1 << 20
+"""Bytes of the header lines of a part, and of all parts."""
 _DEEPEST = 25
 _MOST_PARTS = 250
+_MOST_DASHES = 100_000
 _NO_HEADER_LINE = re.compile(rb"(?!From |[\x21-\x39\x3b-\x7e]*:|[\t ])")
 _BASE64 = string.ascii_letters.encode() + string.digits.encode() + b"+/="
 _BLANK = b" \t\r\n"
-_CHARSETS = re.compile(
-    r"(?i)utf-?8|us-ascii|ascii|iso-?8859-\d{1,2}|latin-?1|(?:windows|cp)-?12\d\d|koi8-[ru]|gbk|big5"
-)
-"""Those in which names and subjects are read; there are others that take quadratic time, such as Punycode."""
-HEADER_FAULTS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, MessageError)
-"""What the library raises on a malformed header."""
 
 
 class UnreadableMail(Exception):
@@ -55,21 +47,17 @@ class Part:
     """Where its body begins, in bytes from the mail's first one."""
     end: int
     closed: bool
-    """Whether a boundary, or else the mail's end, where there are no boundaries, shows that the body is whole."""
+    """Whether a boundary shows that the body is whole."""
 
     @property
     def content_type(self) -> str:
         """Its type in lower case, `text/csv`; `text/plain` where it names none or an impossible one."""
-        return content_type(self.header)
+        return headers.content_type(self.header)
 
     @property
     def file_name(self) -> str:
         """The name of an attachment, decoded; empty: it has none."""
-        try:
-            name = self.header.get_filename("") if _is_short(self.header) else ""
-        except HEADER_FAULTS:
-            return ""
-        return words(str(name))
+        return headers.file_name(self.header)
 
     def body(self, file: BinaryIO) -> Iterator[bytes]:
         """Yield its decoded content piece by piece.
@@ -77,9 +65,9 @@ class Part:
         Raises:
             DamagedPart: It is no base64 although it says so.
         """
-        encoding = value(self.header, "Content-Transfer-Encoding").strip().lower()
+        encoding = headers.value(self.header, "Content-Transfer-Encoding").strip().lower()
         if encoding == "quoted-printable":
-            return map(binascii.a2b_qp, _lines(file, self.start, self.end))
+            return map(binascii.a2b_qp, _pieces(file, self.start, self.end, whole_lines=True))
         pieces = _pieces(file, self.start, self.end)
         return _from_base64(pieces) if encoding == "base64" else pieces
 
@@ -90,7 +78,7 @@ def parts(file: BinaryIO) -> list[Part]:
     Raises:
         UnreadableMail: There are too many, one inside of the other too often, or their headers are too long.
     """
-    return _Walk().through(file)
+    return _Walk(file).through()
 
 
 def top_header(file: BinaryIO) -> Message:
@@ -100,47 +88,21 @@ def top_header(file: BinaryIO) -> Message:
         UnreadableMail: It is too long.
     """
     collected = bytearray()
-    for line in _lines(file, 0, None):
-        if not line.strip(b"\r\n") or _NO_HEADER_LINE.match(line):
+    is_start = True
+    for line in _lines(file, 0):
+        if is_start and _ends_header(line):
             break
         _collect(collected, line)
-    return _parsed(collected)
-
-
-def value(header: Message, name: str) -> str:
-    """Return the first header line of a name, or its beginning where it is too long; empty: there is none."""
-    try:
-        return str(header.get(name, ""))[:LONGEST_VALUE]
-    except HEADER_FAULTS:
-        return ""
-
-
-def content_type(header: Message) -> str:
-    """Return the type that a header names, in lower case."""
-    given = value(header, "Content-Type").partition(";")[0].strip().lower()
-    return given if given.count("/") == 1 else "text/plain"
-
-
-def words(text: str) -> str:
-    """Decode the encoded words (`=?utf-8?Q?…?=`) of a header's value, as far as that is possible."""
-    text = text[:LONGEST_VALUE]
-    try:
-        return "".join(
-            piece if isinstance(piece, str) else piece.decode(_codec(charset), "replace")
-            for piece, charset in decode_header(text)
-        )
-    except HEADER_FAULTS:
-        return text
-
-
-def _codec(charset: str | None) -> str:
-    return charset if charset and _CHARSETS.fullmatch(charset) else "utf-8"
+        is_start = line.endswith(b"\n")
+    return headers.parsed(collected)
 
 
 class _Walk:
     """One pass over a mail: which boundaries are open, and what is being read."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = file.seek(0, io.SEEK_END)
         self._found: list[Part] = []
         self._levels: list[bytes | None] = []
         """What is open: the boundary of a part of several, None for a mail inside of the mail."""
@@ -148,22 +110,53 @@ class _Walk:
         """By boundary, the level that it closes."""
         self._header: bytearray | None = bytearray()
         """The header that is being read."""
+        self._headers = self._dashes = 0
+        """Bytes of all headers so far, and lines that might have been boundaries."""
         self._leaf: tuple[Message, int] | None = None
         """The part that is being read and where it begins."""
 
-    def through(self, file: BinaryIO) -> list[Part]:
-        """Read a mail to its end."""
+    def through(self) -> list[Part]:
+        """Read the mail to its end."""
         at, line_end, is_start = 0, 0, True
-        for line in _lines(file, 0, None):
-            if not (is_start and self._open and line.startswith(b"--") and self._is_boundary(line, at - line_end)):
-                self._take(line, at)
+        while at < self._size:
+            if self._header is None:
+                at, line_end = self._next_dashes(at - line_end)
+                is_start = True
+                if at >= self._size:
+                    break
+            self._file.seek(at)
+            line = self._file.readline(_LONGEST_LINE)
+            may_close = is_start and bool(self._open) and line.startswith(b"--")
+            if not (may_close and self._is_boundary(line, at - line_end)):
+                self._take(line, at, is_start=is_start)
             at += len(line)
             is_start = line.endswith(b"\n")
             line_end = 2 if line.endswith(b"\r\n") else int(is_start)
         if self._header is not None:
-            self._begin(at)
-        self._end(at, closed=not self._open)
+            self._begin(self._size)
+        self._end(self._size, closed=False)
         return self._found
+
+    def _next_dashes(self, at: int) -> tuple[int, int]:
+        """Return where the next line begins that may be a boundary, and how long the line end before it is.
+
+        `at` is where to look from, at the line end before the first line.
+        """
+        if not self._open:
+            return self._size, 0
+        self._dashes += 1
+        if self._dashes > _MOST_DASHES:
+            raise UnreadableMail(f"it has more than {_MOST_DASHES:,} lines like those between parts")
+        self._file.seek(at)
+        before = b"\n" if at == 0 else b""
+        while piece := self._file.read(_LONGEST_LINE):
+            data = before + piece
+            place = data.find(b"\n--")
+            if place >= 0:
+                return at - len(before) + place + 1, 2 if data[:place].endswith(b"\r") else 1
+            at += len(piece)
+            before = data[-4:]
+        return self._size, 0
 
     def _is_boundary(self, line: bytes, body_end: int) -> bool:
         """Close what a line closes, if it is a boundary at all."""
@@ -184,28 +177,29 @@ class _Walk:
         self._header = None if is_last else bytearray()
         return True
 
-    def _take(self, line: bytes, at: int) -> None:
+    def _take(self, line: bytes, at: int, *, is_start: bool) -> None:
         """Take a line that is no boundary."""
         if self._header is None:
             return
-        if not line.strip(b"\r\n"):
-            self._begin(at + len(line))
-        elif _NO_HEADER_LINE.match(line):
-            self._begin(at)
-        else:
-            _collect(self._header, line)
+        if is_start and _ends_header(line):
+            self._begin(at if line.strip(b"\r\n") else at + len(line))
+            return
+        _collect(self._header, line)
+        self._headers += len(line)
+        if self._headers > _LONGEST_HEADERS:
+            raise UnreadableMail(f"its headers have more than {_LONGEST_HEADERS:,} bytes")
 
     def _begin(self, at: int) -> None:
         """Begin the body of a part, now that its header is known."""
         assert self._header is not None
-        header, self._header = _parsed(self._header), None
-        kind = content_type(header)
-        boundary = _boundary(header) if kind.startswith("multipart/") else None
+        header, self._header = headers.parsed(self._header), None
+        kind = headers.content_type(header)
+        boundary = headers.boundary(header) if kind.startswith("multipart/") else None
         if boundary is not None:
             # Where a part has the boundary of one around it, that one's lines close both.
             self._levels.append(None if boundary in self._open else boundary)
             self._open.setdefault(boundary, len(self._levels) - 1)
-        elif kind == "message/rfc822" and "base64" not in value(header, "Content-Transfer-Encoding").lower():
+        elif kind == "message/rfc822" and "base64" not in headers.value(header, "Content-Transfer-Encoding").lower():
             self._note(Part(header, at, at, closed=True))
             self._levels.append(None)
             self._header = bytearray()
@@ -226,44 +220,34 @@ class _Walk:
             raise UnreadableMail(f"it has more than {_MOST_PARTS} parts")
 
 
-def _lines(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
-    """Yield the lines of a stretch of a file with their ends; one that is too long comes in pieces."""
+def _lines(file: BinaryIO, start: int) -> Iterator[bytes]:
+    """Yield the lines of a file with their ends; one that is too long comes in pieces."""
     file.seek(start)
-    left = sys.maxsize if end is None else end - start
-    while line := file.readline(min(_LONGEST_LINE, left)):
-        left -= len(line)
+    while line := file.readline(_LONGEST_LINE):
         yield line
 
 
-def _pieces(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
-    """Yield a stretch of a file."""
+def _pieces(file: BinaryIO, start: int, end: int, *, whole_lines: bool = False) -> Iterator[bytes]:
+    """Yield a stretch of a file; where they are wanted and not too long, in whole lines."""
     file.seek(start)
     left = end - start
     while piece := file.read(min(_LONGEST_LINE, left)):
         left -= len(piece)
+        if whole_lines:
+            rest = file.readline(min(_LONGEST_LINE, left))
+            left -= len(rest)
+            piece += rest
         yield piece
+
+
+def _ends_header(line: bytes) -> bool:
+    return not line.strip(b"\r\n") or bool(_NO_HEADER_LINE.match(line))
 
 
 def _collect(header: bytearray, line: bytes) -> None:
     header += line
     if len(header) > _LONGEST_HEADER:
         raise UnreadableMail(f"it has a header of more than {_LONGEST_HEADER:,} bytes")
-
-
-def _parsed(header: bytearray) -> Message:
-    return BytesParser().parsebytes(bytes(header), headersonly=True)
-
-
-def _is_short(header: Message) -> bool:
-    return all(len(str(header.get(name, ""))) <= LONGEST_VALUE for name in ("Content-Type", "Content-Disposition"))
-
-
-def _boundary(header: Message) -> bytes | None:
-    try:
-        given = header.get_boundary() if _is_short(header) else None
-    except HEADER_FAULTS:
-        return None
-    return None if given is None else given.encode("utf-8", "surrogateescape")
 
 
 def _from_base64(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -279,6 +263,6 @@ def _from_base64(pieces: Iterator[bytes]) -> Iterator[bytes]:
         whole = len(text) - len(text) % 4
         yield binascii.a2b_base64(text[:whole])
         rest = text[whole:]
-    if len(rest) == 1:
+    if len(rest) == 1 or (rest and not ended):  # whoever writes base64 fills it up: it was cut
         raise DamagedPart
     yield binascii.a2b_base64(rest.ljust(4, b"=") if rest else b"")

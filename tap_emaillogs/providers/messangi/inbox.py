@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from imap_tools import AND
 from imap_tools.errors import ImapToolsError
 
+from tap_emaillogs.files import mail_headers as headers
 from tap_emaillogs.files import mime
 from tap_emaillogs.providers.messangi import mails
 
@@ -132,7 +133,7 @@ class Inbox:
             batch = new[place : place + _FACTS_AT_ONCE]
             for uid, said, header in self._fetched(batch, asked):
                 size = _SIZE.search(said)
-                kind = mime.content_type(mime.top_header(io.BytesIO(header[:_BEGINNING])))
+                kind = headers.content_type(mime.top_header(io.BytesIO(header[:_BEGINNING])))
                 is_likely = not header.strip() or kind.startswith(_MAY_HOLD_A_TABLE)
                 self._known.facts[uid] = _Facts(int(size[1]) if size else 0, _arrival(said), is_likely)
             for uid in batch:

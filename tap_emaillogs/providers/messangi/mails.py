@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from imap_tools.utils import parse_email_date
 
+from tap_emaillogs.files import mail_headers as headers
 from tap_emaillogs.files import mime
 from tap_emaillogs.files.archives import BrokenFile
 from tap_emaillogs.providers.messangi.pending import idents_in
@@ -106,15 +107,15 @@ def read(file: BinaryIO, place: str) -> Mail:
         header = mime.top_header(file)
     except mime.UnreadableMail as error:
         return refused(place, str(error))
-    date, message_id, sender = (mime.value(header, name) for name in ("Date", "Message-ID", "From"))
-    subject = mime.words(mime.value(header, "Subject"))
+    date, message_id, sender = (headers.value(header, name) for name in ("Date", "Message-ID", "From"))
+    subject = headers.words(headers.value(header, "Subject"))
     found = Mail(
         key=digest(*(text.encode("utf-8", "replace") for text in (date, message_id, sender, subject))),
         place=place,
         date=_moment(date),
         sender=_only_sender(header),
         subject=subject,
-        is_reply=bool(mime.value(header, "In-Reply-To")),
+        is_reply=bool(headers.value(header, "In-Reply-To")),
         traces=_traces(header),
     )
     try:
@@ -217,7 +218,7 @@ def _texts(parts: Sequence[mime.Part], file: BinaryIO) -> Iterator[bytes]:
     for part in parts:
         yield part.file_name.encode("utf-8", "replace")
         for name in ("Content-Disposition", "Content-Type"):  # where the name in them cannot be read
-            yield mime.value(part.header, name).encode("utf-8", "replace")
+            yield headers.value(part.header, name).encode("utf-8", "replace")
         if left > 0 and part.content_type in _TEXTS and not part.file_name:
             text = bytearray()
             with contextlib.suppress(mime.DamagedPart):
@@ -233,21 +234,21 @@ def _moment(date: str) -> datetime | None:
     try:
         moment = parse_email_date(date[:100]) if date else None
         return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except mime.HEADER_FAULTS:
+    except headers.HEADER_FAULTS:
         return None
 
 
 def _only_sender(header: Message) -> str:
     try:
         lines = header.get_all("From", [])
-        text = mime.value(header, "From")
+        text = headers.value(header, "From")
         found = {address.strip().lower() for _, address in getaddresses([text]) if address}
-    except mime.HEADER_FAULTS:
+    except headers.HEADER_FAULTS:
         return ""
     sender = found.pop() if len(lines) == len(found) == 1 else ""
     return sender if _ADDRESS.fullmatch(sender) else ""
 
 
 def _traces(header: Message) -> tuple[tuple[str, str], ...]:
-    lines = ((name.lower(), str(text)[: mime.LONGEST_VALUE]) for name, text in header.raw_items())
+    lines = ((name.lower(), str(text)[: headers.LONGEST_VALUE]) for name, text in header.raw_items())
     return tuple(itertools.islice((line for line in lines if line[0] in _TRACES), _MOST_TRACES))
