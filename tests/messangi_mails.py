@@ -35,7 +35,7 @@ class World:
         return self.box
 
     def config(self, settings: dict[str, Any] | None = None, **report: Any) -> dict[str, Any]:
-        if "directory" not in report:
+        if report.keys().isdisjoint({"directory", "mailbox"}):
             report = {"mailbox": self.mailbox.config(), **report}
         asked = {"emails": ["reports@example.com"], "from": "billing@shop.example", "wait_minutes": 1, **report}
         return config_of(self.box, report=asked, **(settings or {}))

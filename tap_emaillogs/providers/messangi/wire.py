@@ -29,7 +29,7 @@ _LONGEST_LINE = 2 << 20
 """The UIDs of 200,000 mails."""
 _LARGEST_LITERAL = 2 << 20
 """No more is ever asked for at once."""
-_MOST_LINES = 500_000
+_MOST_LINES = 250_000
 _MOST_BYTES = 1 << 30
 _CHUNK = 1 << 16
 
