@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import time
 from contextlib import contextmanager
@@ -31,17 +32,6 @@ WHEN = NOW + timedelta(minutes=1)
 class Posted(World):
     """A vendor whose reports are saved to a directory, and put from there into a server of ours."""
 
-    def __init__(self, play: Callable[..., Sandbox], clock: Ticking, folder: Path) -> None:
-        self.play, self.clock, self.folder = play, clock, folder
-
-    def start(self, size: int = 40, **options: Any) -> Sandbox:
-        given = {"directory": str(self.folder), **options}
-        self.box = self.play(
-            size=size, now=self.clock.now, live=False, vendors=["messangi"], options={"messangi": given}
-        )
-        self.post = self.box.vendor("messangi").post()
-        return self.box
-
     @contextmanager
     def server(
         self, before: list[bytes] | None = None, *, after: list[bytes] | None = None, **how: Any
@@ -63,7 +53,7 @@ class Posted(World):
 
 @pytest.fixture
 def world(play: Callable[..., Sandbox], clock: Ticking, tmp_path: Path) -> Posted:
-    return Posted(play, clock, tmp_path)
+    return Posted(play, None, clock, tmp_path)
 
 
 def test_hostile_mails_before_and_behind_the_report(world: Posted) -> None:
@@ -77,10 +67,25 @@ def test_hostile_mails_before_and_behind_the_report(world: Posted) -> None:
         assert_whole(box, found)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_random_damage_before_and_behind_the_report(world: Posted, seed: int) -> None:
+    box = world.start(id_in=("filename", "subject", "body")[seed % 3], attachment=("csv", "zip", "csv.gz")[seed % 3])
+    chance = random.Random(seed)
+    hostile = [raw[:20_000] for _, raw in hostile_mails.mails(WHEN, "2026-02-27 00:00:00")]
+    before, after = (
+        [hostile_mails.mangled(chance.choice(hostile), seed * 1_000 + number) for number in numbers]
+        for numbers in (range(40), range(40, 80))
+    )
+    with world.server(before, after=after) as server:
+        found = world.run(world.config(mailbox=server.config(), trusted_sender="other.example"))
+    assert found.status == 0, found.stderr
+    assert_whole(box, found)
+
+
 @pytest.mark.parametrize("name", ["encoded", "in pieces", "both"])
 def test_an_id_in_a_file_name_of_rfc_2231_is_found_behind_many_newer_mails(world: Posted, name: str) -> None:
     box = world.start(report_delay=None)
-    first = world.run(world.config(wait_minutes=0, directory=str(world.folder)))
+    first = world.run(world.config(wait_minutes=0))
     (note,) = notes(first)
     (held,) = world.post.held
     (part,) = held.iter_attachments()
