@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,25 @@ if TYPE_CHECKING:
 # A busy machine is slow, not wrong; and what is found must be found again.
 settings.register_profile("tests", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("tests")
+
+
+@pytest.fixture
+def measured() -> Callable[[Callable[[int], Any]], float]:
+    """Return by how much more time a call takes when its argument, a length, doubles: the least of some measurements.
+
+    A busy machine makes any of them slow, but none fast.
+    """
+
+    def least(call: Callable[[int], Any]) -> float:
+        def seconds(size: int) -> float:
+            began = time.perf_counter()
+            call(size)
+            return time.perf_counter() - began
+
+        # What takes less than this is measured no better than the machine is.
+        return min(max(0.01, seconds(1 << 18)) / max(0.01, seconds(1 << 17)) for _ in range(3))
+
+    return least
 
 
 @pytest.fixture

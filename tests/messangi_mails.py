@@ -14,6 +14,7 @@ from tap_emaillogs.formats import timestamps
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
     from harness import Run, Ticking
     from sandbox.messangi.mailbox import Mailbox
@@ -21,13 +22,22 @@ if TYPE_CHECKING:
 
 
 class World:
-    """A vendor that sends reports by SMTP into a mailbox, and a tap that looks there; all by one clock."""
+    """A vendor that sends reports into a mailbox or a folder, and a tap that looks there; all by one clock."""
 
-    def __init__(self, play: Callable[..., Sandbox], mailbox: Mailbox, clock: Ticking) -> None:
-        self.play, self.mailbox, self.clock = play, mailbox, clock
+    def __init__(
+        self, play: Callable[..., Sandbox], mailbox: Mailbox | None, clock: Ticking, folder: Path | None = None
+    ) -> None:
+        assert mailbox or folder
+        self.play, self.clock = play, clock
+        if mailbox:
+            self.mailbox = mailbox
+        if folder:
+            self.folder = folder
+        self._way = {"smtp": mailbox.smtp()} if mailbox else {"directory": str(folder)}
+        self._place = {"mailbox": mailbox.config()} if mailbox else {"directory": str(folder)}
 
     def start(self, size: int = 120, **options: Any) -> Sandbox:
-        given = {"smtp": self.mailbox.smtp(), **options}
+        given = {**self._way, **options}
         self.box = self.play(
             size=size, now=self.clock.now, live=False, vendors=["messangi"], options={"messangi": given}
         )
@@ -35,8 +45,8 @@ class World:
         return self.box
 
     def config(self, settings: dict[str, Any] | None = None, **report: Any) -> dict[str, Any]:
-        if "directory" not in report:
-            report = {"mailbox": self.mailbox.config(), **report}
+        if report.keys().isdisjoint({"directory", "mailbox"}):
+            report = {**self._place, **report}
         asked = {"emails": ["reports@example.com"], "from": "billing@shop.example", "wait_minutes": 1, **report}
         return config_of(self.box, report=asked, **(settings or {}))
 

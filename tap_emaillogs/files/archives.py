@@ -6,7 +6,6 @@ Nothing is ever written to a path that a member names, and no message holds one:
 from __future__ import annotations
 
 import copy
-import gzip
 import io
 import os
 import struct
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
 _ZIP, _EMPTY_ZIP, _GZIP = b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b"
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _CHUNK = 1 << 16
+_GZIP_CHUNK = 1 << 12
+"""Small: where a file is one of many tiny members, what is left of a chunk is copied for each of them."""
+_MOST_GZIP_MEMBERS = 100_000
 _LONGEST_END = 22 + 0xFFFF
 """The record at the end, and the longest comment behind it."""
 _TABLES = (".csv", ".tsv")
@@ -50,9 +52,15 @@ class WrongPassword(BrokenFile):
     hint = "check the password that protects this account's files"
 
 
+class TooLong(BrokenFile):
+    """A file that seems honest and is longer than is read: a part of what it tells may do."""
+
+    hint = "lower window_hours, so that less is asked for at once"
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a file may grow to before it is taken for an attack."""
+    """What a file may grow to before it is taken for an attack; those of downloads, from vendors, by default."""
 
     unpacked: int = 16 << 30
     """Bytes of all members together."""
@@ -61,6 +69,13 @@ class Limits:
     harmless: int = 64 << 20
     """Up to so many bytes no ratio matters."""
     members: int = 1_000
+    columns: int = 4_000
+    name: int = 500
+    """Characters of a column's name."""
+    row: int = 16 << 20
+    """Characters of a row; it is what is held in memory."""
+    rows: int | None = None
+    """Rows of all members together; None: `unpacked` is limit enough."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +121,7 @@ def open_archive(file: BinaryIO, password: bytes = b"", limits: Limits | None = 
     if head in (_ZIP, _EMPTY_ZIP):
         return _open_zip(file, password, budget)
     if head.startswith(_GZIP):
-        return Archive((lambda: _bounded(_gzip(file), budget),), sealed=True)
+        return Archive((lambda: _bounded(_Gzip(_rewound(file)), budget),), sealed=True)
     return Archive((lambda: _bounded(_rewound(file), budget, owned=False),), sealed=False)
 
 
@@ -175,11 +190,7 @@ def _rewound(file: BinaryIO) -> BinaryIO:
     return file
 
 
-def _gzip(file: BinaryIO) -> BinaryIO:
-    return gzip.GzipFile(fileobj=_rewound(file))  # type: ignore[return-value] # it is one in all that is used here
-
-
-def _bounded(source: BinaryIO, budget: _Budget, *, owned: bool = True, size: int | None = None) -> BinaryIO:
+def _bounded(source: BinaryIO | _Gzip, budget: _Budget, *, owned: bool = True, size: int | None = None) -> BinaryIO:
     return io.BufferedReader(_Bounded(source, budget, owned=owned, size=size), _CHUNK)
 
 
@@ -190,14 +201,65 @@ class _Budget:
 
     def check(self, unpacked: int) -> None:
         limits = self.limits
-        if unpacked > limits.unpacked or (unpacked > limits.harmless and unpacked > limits.ratio * self.packed):
+        if unpacked > limits.harmless and unpacked > limits.ratio * self.packed:
             raise BrokenFile(f"the file unpacks to far more than its {self.packed:,} bytes: a bomb, not a report")
+        if unpacked > limits.unpacked:
+            raise TooLong(f"the file unpacks to more than {limits.unpacked:,} bytes: a bomb, or too much at once")
+
+
+class _Gzip:
+    """Reads gzip, all members of a file one after another.
+
+    Not the standard library's: that one reads a member's name byte by byte, and a name may be as long as the file.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._waiting = b""
+        self._begun = 0
+        self._member: Any = None
+        """What unpacks the member that is being read; None between two of them."""
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes; none at the end.
+
+        Raises:
+            EOFError: The file ends in the middle of a member.
+            zlib.error: It is damaged.
+        """
+        while True:
+            self._waiting = self._waiting or self._file.read(_GZIP_CHUNK)
+            is_end = not self._waiting
+            if self._member is None:
+                self._waiting = self._waiting.lstrip(b"\0")  # what some programs fill the last block up with
+                if is_end:
+                    return b""
+                if not self._waiting:
+                    continue
+                self._begin()
+            data: bytes = self._member.decompress(self._waiting, size)
+            self._waiting = self._member.unconsumed_tail
+            if self._member.eof:
+                self._waiting, self._member = self._member.unused_data, None
+            elif is_end and not data:
+                raise EOFError
+            if data:
+                return data
+
+    def _begin(self) -> None:
+        self._begun += 1
+        if self._begun > _MOST_GZIP_MEMBERS:
+            raise BrokenFile(f"the file is packed in more than {_MOST_GZIP_MEMBERS:,} pieces: a bomb, not a report")
+        self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    def close(self) -> None:
+        """Leave the file open: it is read more than once."""
 
 
 class _Bounded(io.RawIOBase):
     """Counts what comes out of a member, and speaks only `BrokenFile`."""
 
-    def __init__(self, source: BinaryIO, budget: _Budget, *, owned: bool, size: int | None) -> None:
+    def __init__(self, source: BinaryIO | _Gzip, budget: _Budget, *, owned: bool, size: int | None) -> None:
         self._source, self._budget, self._owned, self._size = source, budget, owned, size
         self._seen = 0
 

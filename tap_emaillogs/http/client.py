@@ -85,7 +85,7 @@ class ApiClient:
     ) -> None:
         self.auth, self.budget, self.clock, self.redact, self.label = auth, budget, clock, redact, label
         self._logger, self.vendor_message, self._errors = logger, vendor_message, tuple(errors)
-        self.max_tries = max_tries
+        self.max_tries, self.timeout = max_tries, timeout
         self.on_answer: Callable[[Mapping[str, str]], None] | None = None
         """Called with the headers of every answer, whatever it says."""
         self.vendor_clock = VendorClock(logger, label)

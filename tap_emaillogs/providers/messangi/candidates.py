@@ -6,12 +6,11 @@ dates, and its rows must lie in the time that was asked for.
 
 from __future__ import annotations
 
-import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tap_emaillogs.files.archives import BrokenFile
+from tap_emaillogs.files.archives import BrokenFile, Limits
 from tap_emaillogs.files.tables import Table, open_table
 from tap_emaillogs.providers.messangi.mapping import COLUMNS, WHOSE
 from tap_emaillogs.providers.messangi.moments import MESSAGE_DATES, STATUS_DATES, dates_of, plain
@@ -19,17 +18,31 @@ from tap_emaillogs.providers.messangi.query import MARGIN
 from tap_emaillogs.providers.messangi.settings import zone_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from tap_emaillogs.providers.messangi.mails import Mail
+    from tap_emaillogs.providers.messangi.mails import Attachment, Mail
     from tap_emaillogs.providers.messangi.moments import Moment
     from tap_emaillogs.providers.messangi.pending import Pending
+    from tap_emaillogs.providers.messangi.trust import Trust
 
 _FORWARD = re.compile(r"\s*(?:fwd?|rv|wg|enc|tr|i)\s*:", re.IGNORECASE)
-_REPLY = re.compile(r"\s*(?:re|aw|sv|antw|res|rta|odp)\s*+(?:\[\d+\])?\s*:", re.IGNORECASE)
+_REPLY = re.compile(r"\s*(?:re|aw|sv|antw|res|rta|odp)\s*(?:\[\d+\]\s*)?:", re.IGNORECASE)
 _KNOWN_WITHOUT_DATES = 2
 """So many columns must be known where no date shows that it is the one; of rows, one must tell whose they are."""
 _ORIGINAL, _FORWARDED, _REPLIED = 2, 1, 0
+_LIMITS = Limits(
+    unpacked=256 << 20,
+    ratio=100,
+    harmless=3 << 20,  # less than `rows` take, so that a bomb of rows is known for one
+    members=20,
+    columns=500,
+    name=200,
+    row=256 << 10,
+    rows=2_000_000,
+)
+"""What all files of a mail may hold: what is longer is asked for in parts, what is no report is refused."""
+_GLANCE = 200
+"""So many rows show whether a stranger's table might be the report."""
 
 
 def known_columns(names: Iterable[str]) -> frozenset[str]:
@@ -56,6 +69,13 @@ class Candidate:
     judgements: tuple[Judgement, ...] = ()
     broken: BrokenFile | None = None
     """What is wrong with a file in it: then the rest may be a part of the whole."""
+    files: tuple[Attachment, ...] = ()
+    """What the tables are read from."""
+
+    def close(self) -> None:
+        """Free the files."""
+        for one in self.files:
+            one.close()
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -78,17 +98,33 @@ class Candidate:
         return sum(table.count for table in self.tables)
 
 
-def open_candidate(mail: Mail, request: Pending, known: frozenset[str]) -> Candidate:
-    """Read the tables of a mail and judge each."""
+def open_candidate(
+    mail: Mail, files: Sequence[Attachment], request: Pending, known: frozenset[str], *, glance: bool = False
+) -> Candidate:
+    """Read the tables of a mail and judge each; at a `glance`, by its first rows.
+
+    The files are the candidate's to close.
+    """
     judgements: list[Judgement] = []
-    for content in mail.files():
+    broken = None
+    assert _LIMITS.rows is not None
+    parts = max(1, len(files))
+    limits = replace(_LIMITS, unpacked=_LIMITS.unpacked // parts, rows=_LIMITS.rows // parts)
+    for one in files:
         try:
-            # What a mail holds is whole, or else the mail would not have come.
-            opened = open_table(io.BytesIO(content), announced=len(content))
+            # What a mail holds is whole, or else the mail would not have come; where it was cut itself, its last
+            # boundary is missing.
+            opened = open_table(
+                one.file,
+                announced=one.size if one.closed else None,
+                limits=limits,
+                most=_GLANCE if glance else None,
+            )
+            judgements.extend(judged(table, request, known) for table in opened.parts())
         except BrokenFile as error:
-            return Candidate(mail, tuple(judgements), error)
-        judgements.extend(judged(table, request, known) for table in opened.parts())
-    return Candidate(mail, tuple(judgements))
+            broken = error
+            break
+    return Candidate(mail, tuple(judgements), broken, tuple(files))
 
 
 def judged(table: Table, request: Pending, known: frozenset[str]) -> Judgement:
@@ -134,12 +170,12 @@ def _kind(mail: Mail) -> int:
     return _REPLIED if mail.is_reply or _REPLY.match(mail.subject) else _ORIGINAL
 
 
-def is_doubtful(candidate: Candidate, trusted: str | None) -> bool:
+def is_doubtful(candidate: Candidate, trust: Trust) -> bool:
     """Whether somebody else may have written it: a reply that quotes the request's id."""
-    return _kind(candidate.mail) == _REPLIED and not (trusted and candidate.mail.is_from(trusted))
+    return _kind(candidate.mail) == _REPLIED and not trust.allows(candidate.mail)
 
 
-def best(candidates: Iterable[Candidate], trusted: str | None) -> Candidate | None:
+def best(candidates: Iterable[Candidate], trust: Trust) -> Candidate | None:
     """Return the best answer: the trusted sender's; what dates show to be it; originals before forwarded; the longest.
 
     `candidates` come the newest first; of two as good the newer one is taken, since it knows more.
@@ -147,6 +183,6 @@ def best(candidates: Iterable[Candidate], trusted: str | None) -> Candidate | No
 
     def rank(candidate: Candidate) -> tuple[bool, bool, int, int]:
         mail = candidate.mail
-        return bool(trusted and mail.is_from(trusted)), candidate.dated, _kind(mail), candidate.rows
+        return trust.allows(mail), candidate.dated, _kind(mail), candidate.rows
 
     return max((one for one in candidates if one.tables), key=rank, default=None)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import stat
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from tap_emaillogs.files.archives import BrokenFile
 from tap_emaillogs.http.errors import ReadError
 from tap_emaillogs.providers.messangi import mails
 
@@ -13,10 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from tap_emaillogs.providers.messangi.mails import Mail
+    from tap_emaillogs.providers.messangi.mails import Attachment, Mail
 
-_LARGEST = 256 << 20
+_LARGEST_TABLE = 256 << 20
+_BOUNDS = {False: 60.0, True: 300.0}
+"""Seconds that looking into files may take: in the looks of a wait, and in the last one."""
 _HINT = "check report.directory: it must be a directory that this user may read"
+
+
+class _Version(NamedTuple):
+    """A file as it is now; one that is written to becomes another."""
+
+    changed: int
+    path: Path
+    size: int
 
 
 class Folder:
@@ -24,6 +37,9 @@ class Folder:
 
     def __init__(self, path: str) -> None:
         self._path = Path(path).expanduser()
+        self._known: dict[_Version, Mail] = {}
+        self.unseen = 0
+        """How many files the last look had no time for."""
 
     @property
     def identity(self) -> tuple[str]:
@@ -41,37 +57,62 @@ class Folder:
         yield self
 
     def holding(self, ident: str, since: datetime) -> Iterator[Mail]:  # noqa: ARG002 - a copy's time says nothing
-        """Yield the files that hold `ident`."""
-        yield from (mail for mail in self._mails() if mail.holds(ident))
+        """Yield the bare tables whose names hold `ident`; into mails one must look."""
+        yield from (
+            mails.saved(file.path.name, str(file.path))
+            for file in self._files()
+            if mails.is_table(file.path.name) and ident in file.path.name.lower()
+        )
 
-    def from_sender(self, sender: str, since: datetime) -> Iterator[Mail]:  # noqa: ARG002 - likewise
-        """Yield the mails that came from `sender`."""
-        yield from (mail for mail in self._mails() if mail.is_from(sender))
-
-    def latest(self, since: datetime, most: int) -> Iterator[Mail]:  # noqa: ARG002 - likewise
-        """Yield the latest files, at most so many."""
-        for number, mail in enumerate(self._mails()):
-            if number == most:
+    def all(self, since: datetime, *, thorough: bool) -> Iterator[Mail]:  # noqa: ARG002 - likewise
+        """Yield all mails and tables."""
+        end = time.monotonic() + _BOUNDS[thorough]
+        files = self._files()
+        for place, file in enumerate(files):
+            if file not in self._known and time.monotonic() > end:
+                self.unseen = len(files) - place
                 return
-            yield mail
-
-    def _mails(self) -> Iterator[Mail]:
-        for path in self._files():
-            try:
-                content = path.read_bytes()
-            except OSError:  # gone again, or not ours to read
-                continue
-            mail = mails.saved(path.name, content) if mails.is_table(path.name) else mails.parse(content)
-            if mail is not None:
+            if mail := self._mail(file):
                 yield mail
 
-    def _files(self) -> list[Path]:
+    def tables(self, mail: Mail) -> list[Attachment]:
+        """Return the tables of a mail, or a bare table as the only one.
+
+        Raises:
+            BrokenFile: One is damaged, or the file is gone.
+        """
         try:
-            found = [
-                (path.stat().st_mtime, path)
-                for path in self._path.iterdir()
-                if (path.suffix.lower() == ".eml" or mails.is_table(path.name)) and path.is_file()
+            with Path(mail.place).open("rb") as file:
+                return [mails.copied(file, _LARGEST_TABLE)] if mail.name else mails.attached(file)
+        except OSError as error:
+            raise BrokenFile(f"the file cannot be read ({error.strerror})") from error
+
+    def _mail(self, file: _Version) -> Mail | None:
+        if file not in self._known:
+            path = file.path
+            try:
+                if mails.is_table(path.name):
+                    self._known[file] = mails.saved(path.name, str(path))
+                elif file.size > mails.LARGEST:
+                    self._known[file] = mails.refused(str(path), f"it has more than {mails.LARGEST:,} bytes")
+                else:
+                    with path.open("rb") as content:
+                        self._known[file] = mails.read(content, str(path))
+            except OSError:  # gone again, or not ours to read
+                return None
+        return self._known[file]
+
+    def _files(self) -> list[_Version]:
+        try:
+            paths = [
+                path for path in self._path.iterdir() if path.suffix.lower() == ".eml" or mails.is_table(path.name)
             ]
         except OSError as error:
             raise ReadError(f"the directory of the reports cannot be read ({error.strerror})", _HINT) from error
-        return [path for _, path in sorted(found, reverse=True) if path.stat().st_size <= _LARGEST]
+        found = []
+        for path in paths:
+            with suppress(OSError):  # gone meanwhile
+                about = path.stat()
+                if stat.S_ISREG(about.st_mode):
+                    found.append(_Version(about.st_mtime_ns, path, about.st_size))
+        return sorted(found, reverse=True)

@@ -26,6 +26,8 @@ _EPOCH = re.compile(r"(?:\d{10}|\d{13})(?:\.\d+)?")
 _CLOCK = re.compile(r"(?:(?<!\s)\s|[,;T])\s*\d{1,2}:\d\d(?P<seconds>:\d\d(?:[.,](?P<fraction>\d+))?)?")
 _ZONED = re.compile(r"(?:Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$")
 _DAY, _MINUTE = -2, -1
+_LONGEST = 100
+"""Characters of a date; what is longer is none, and is not kept in memory as one either."""
 _GRAINS = {_DAY: timedelta(days=1), _MINUTE: timedelta(minutes=1)}
 
 
@@ -56,7 +58,7 @@ class Moment(NamedTuple):
 def read(value: Any, zone: tzinfo = UTC) -> Moment | None:
     """Understand a date in any form that `dates` knows, or Unix time; `zone` is for those that name none."""
     if isinstance(value, str):
-        return _read(value, zone)
+        return _read(value, zone) if len(value) <= _LONGEST else None
     return _read(str(value), zone) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
@@ -71,6 +73,8 @@ def _read(text: str, zone: tzinfo) -> Moment | None:
         at = timestamps.parse(text, zone)
     except ValueError:
         at = dates.parse(text, zone) if text else None
+    except OverflowError:  # a day at the calendar's edge, in another zone
+        return None
     if at is None:
         return None
     clock = _CLOCK.search(text)

@@ -5,6 +5,7 @@ A request is in STATE before it is made. Its id is unguessable: whoever holds it
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from tap_emaillogs.http.errors import ReadError
 from tap_emaillogs.streams.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tap_emaillogs.engine.notes import Notes
     from tap_emaillogs.http.clock import Clock
@@ -26,9 +27,16 @@ LIFE = timedelta(days=3)
 """A report that has not come by then never comes."""
 CONFIRMATION = timedelta(minutes=30)
 """A run that was killed while it asked left a request that may not have been made; after this it is made again."""
+_IDENT = re.compile(rb"r[0-9a-f]{24}", re.IGNORECASE)
 _MOST_USED = 200
 _PATIENCE = 12_000
 """Ten minutes, in twentieths of a second: the writer may be busy with a long window."""
+
+
+def idents_in(texts: Iterable[bytes]) -> Iterator[str]:
+    """Yield what looks like the id of a request, in lower case; NULs are passed over (UTF-16)."""
+    for text in texts:
+        yield from (found.decode().lower() for found in _IDENT.findall(text.replace(b"\0", b"")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,33 +6,36 @@ https://docs.messangi.com/reference/exportmlog-2
 from __future__ import annotations
 
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from singer_sdk.streams.rest import HTTPRequest
 
 from tap_emaillogs.engine.reader import Reader
 from tap_emaillogs.engine.reading import Outcome, Sample, Split
-from tap_emaillogs.files.archives import BrokenFile
+from tap_emaillogs.files.archives import BrokenFile, TooLong
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.http.activity import Wait
 from tap_emaillogs.http.answers import decode_any
 from tap_emaillogs.http.errors import ReadError, TooMuch, VendorError
+from tap_emaillogs.http.retries import waits
 from tap_emaillogs.providers.messangi import candidates
 from tap_emaillogs.providers.messangi.collect import Collector
 from tap_emaillogs.providers.messangi.folder import Folder
-from tap_emaillogs.providers.messangi.mailbox import ImapMailbox
+from tap_emaillogs.providers.messangi.mailbox import ImapMailbox, MailboxDown
 from tap_emaillogs.providers.messangi.pending import CONFIRMATION, LIFE, Pending, Requests
 from tap_emaillogs.providers.messangi.query import query_of
 from tap_emaillogs.providers.messangi.settings import zone_of, zone_text
+from tap_emaillogs.providers.messangi.trust import Trust
 from tap_emaillogs.streams.records import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from tap_emaillogs.engine.notes import Notes
     from tap_emaillogs.engine.reading import Reading
-    from tap_emaillogs.providers.messangi.collect import Look, Report, Source
+    from tap_emaillogs.providers.messangi.look import Look, Report, Source
     from tap_emaillogs.providers.messangi.reports import MessageReports
     from tap_emaillogs.providers.messangi.settings import ReportSettings
     from tap_emaillogs.streams.window import Window
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
 _FIRST_WAIT, _GROWTH, _LONGEST_WAIT = 2.0, 1.5, 60.0
 """Seconds between two looks into the mailbox."""
 _REPORTS_IN_FLIGHT = 8
+_TRIES = 3
+"""So often the mailbox is tried, however little time is left."""
+_T = TypeVar("_T")
 
 
 class ReportReader(Reader):
@@ -57,8 +63,11 @@ class ReportReader(Reader):
     def __init__(self, stream: MessageReports) -> None:
         super().__init__(stream)
         report, client = self._report, self.account.client
-        source: Source = ImapMailbox(report.mailbox, client.clock) if report.mailbox else Folder(report.directory)
-        self._collector = Collector(source, report.trusted_sender, client.redact, self._known_columns())
+        mailbox, logger = report.mailbox, self.logger
+        source: Source = ImapMailbox(mailbox, client.clock, client.timeout) if mailbox else Folder(report.directory)
+        trust = Trust(report.trusted_sender, report.authserv_id)
+        self._collector = Collector(source, trust, client.redact, self._known_columns(), logger)
+        self._is_told = False
 
     def windows_in_flight(self) -> int:
         """Return how many reports are waited for at the same time: waiting costs neither side anything."""
@@ -116,13 +125,15 @@ class ReportReader(Reader):
         self._register(requests)
         request = requests.of(reading.window)
         if request is not None and not request.made and self.now() - request.asked >= CONFIRMATION:
-            look = self._collector.look(request, requests, self._rivals, thorough=False)
+            look = self._look(reading, request, requests, until=self.now())
             if look.report is not None:
                 return self._outcome(reading, requests, request, look.report)
             request = Pending(request.ident, request.window, self.now(), zone_text(self.stream.zone), request.filters)
             return self._ask(reading, requests, request)
         if request is None:
-            self._collector.check()  # before anything is asked for that could not be collected
+            # Before anything is asked for that could not be collected.
+            self._persistently(reading, self._collector.check, until=self.now())
+            self._tell_of_trust()
             request = Pending.new(reading.window, self.now(), zone_text(self.stream.zone), self._asked_with)
             return self._ask(reading, requests, request)
         return self._wait(reading, requests, request)
@@ -152,22 +163,62 @@ class ReportReader(Reader):
             return self.narrowed(reading, str(error))
         return self._wait(reading, requests, requests.confirm(request))
 
-    def _wait(self, reading: Reading, requests: Requests, request: Pending) -> Outcome:
+    def _wait(self, reading: Reading, requests: Requests, request: Pending) -> Outcome | Split:
         clock = self.account.client.clock
         deadline = request.asked + timedelta(minutes=self._report.wait_minutes)
         pause = _FIRST_WAIT
         while True:
             reading.meter.check()
-            left = (deadline - self.now()).total_seconds()
-            look = self._collector.look(request, requests, self._rivals, thorough=left <= 0)
+            look = self._look(reading, request, requests, until=deadline)
             if look.report is not None:
                 return self._outcome(reading, requests, request, look.report)
-            if left <= 0:
-                return self._not_come(requests, request, look)
+            if look.thorough:
+                return self._not_come(reading, requests, request, look)
+            left = max(0.0, (deadline - self.now()).total_seconds())
             reading.context.activity.wait(clock, min(pause, left), Wait.MAIL)
             pause = min(pause * _GROWTH, _LONGEST_WAIT)
 
-    def _not_come(self, requests: Requests, request: Pending, look: Look) -> Outcome:
+    def _look(self, reading: Reading, request: Pending, requests: Requests, *, until: datetime) -> Look:
+        """Look for the report; the look that comes when the waiting is over is a thorough one."""
+        return self._persistently(
+            reading,
+            lambda: self._collector.look(request, requests, self._rivals, thorough=self.now() >= until),
+            until=until,
+        )
+
+    def _persistently(self, reading: Reading, use: Callable[[], _T], *, until: datetime) -> _T:
+        """Use the mailbox; where that is down, try again until then, and some times in any case.
+
+        Raises:
+            MailboxDown: It stays so.
+        """
+        for tries, wait in enumerate(waits(), 1):
+            try:
+                return use()
+            except MailboxDown as error:
+                if tries >= _TRIES and self.now() >= until:
+                    raise error.after(tries) from error
+                self.logger.warning(
+                    "%s, %s: %s; try %d follows in %.1f s", self.account.client.label, reading, error, tries + 1, wait
+                )
+                reading.context.activity.wait(self.account.client.clock, wait, Wait.RETRY)
+        raise AssertionError  # pragma: no cover - waits() does not end
+
+    def _tell_of_trust(self) -> None:
+        """Say once in a run on whose word mails are believed."""
+        if self._report.trusted_sender and not self._report.authserv_id and not self._is_told:
+            self.logger.warning(
+                "%s: a mail counts as the one of report.trusted_sender by its From line alone, which anybody can "
+                "write: set report.authserv_id to the name under which your mail server writes what it found "
+                "(Authentication-Results)",
+                self.account.client.label,
+            )
+        self._is_told = True
+
+    def _not_come(self, reading: Reading, requests: Requests, request: Pending, look: Look) -> Outcome | Split:
+        if isinstance(look.broken, TooLong):
+            requests.drop(request)
+            return self.narrowed(reading, f"the report came, but {look.broken}")
         if look.broken is not None:
             requests.drop(request)
             raise BrokenFile(f"the report came, but {look.broken}", "the next run asks for the report anew")
@@ -191,5 +242,9 @@ class ReportReader(Reader):
                 requests.use(report.mail)
             requests.drop(request)
 
-        rows = stream.own_rows(reading.window, report.rows)
-        return Outcome(stream.each_record(rows), as_of=request.asked, on_commit=committed)
+        try:
+            rows = stream.own_rows(reading.window, report.rows)
+        except BaseException:
+            report.close()
+            raise
+        return Outcome(stream.each_record(rows), as_of=request.asked, on_commit=committed, close=report.close)

@@ -74,6 +74,12 @@ class ReportSettings(Options):
         "Address or domain whose mails are taken for reports although they do not hold the request's id: only when the "
         "dates inside fit one pending request.",
     )
+    authserv_id: str | None = option(
+        None,
+        "Name under which your own mail server writes `Authentication-Results` (RFC 8601), such as mx.google.com: then "
+        "`trusted_sender` counts only where DKIM, SPF or DMARC passed. Without it `From` is believed, which anybody "
+        "can write.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,9 +184,7 @@ def _report_mistakes(report: ReportSettings) -> Iterator[tuple[str, str]]:
         yield "from", "must be an e-mail address"
     if zone_of(report.timezone) is None:
         yield "timezone", "is no time zone in GMT, such as GMT, GMT-5 or GMT+05:30"
-    trusted = report.trusted_sender
-    if trusted is not None and not re.fullmatch(r"[^\s@]+(@[^\s@]+)?|@[^\s@]+", trusted.strip()):
-        yield "trusted_sender", "must be one address or one domain"
+    yield from _trust_mistakes(report)
     keys = report.body_keys.used()
     if len(set(keys.values())) < len(keys):
         yield "body_keys", "gives two parts of the body the same key"
@@ -190,6 +194,17 @@ def _report_mistakes(report: ReportSettings) -> Iterator[tuple[str, str]]:
             "is empty, so no mail will hold a request's id: set report.trusted_sender to who sends the reports",
         )
     yield from _place_mistakes(report)
+
+
+def _trust_mistakes(report: ReportSettings) -> Iterator[tuple[str, str]]:
+    trusted = report.trusted_sender
+    if trusted is not None and not re.fullmatch(r"[^\s@]+(@[^\s@]+)?|@[^\s@]+", trusted.strip()):
+        yield "trusted_sender", "must be one address or one domain"
+    authserv_id = report.authserv_id
+    if authserv_id is not None and not re.fullmatch(r"[^\s;=()\"]+", authserv_id.strip()):
+        yield "authserv_id", "must be one name without blanks, as it stands first in Authentication-Results"
+    elif authserv_id is not None and trusted is None:
+        yield "authserv_id", "has no effect without report.trusted_sender"
 
 
 def _place_mistakes(report: ReportSettings) -> Iterator[tuple[str, str]]:
