@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import re
-from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
 import idna
+
+from tap_emaillogs.formats.caching import cached
 
 _OUT = r"\s<>()\[\]{},;:\"`|\\@=&?/\x00-\x1f\x7f\ue000\ue001"
 _DOMAIN = r"(?:[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)*|\[[0-9A-Za-z.:]+\])"
@@ -48,7 +49,7 @@ class Mailbox(NamedTuple):
     domain: str | None
 
 
-@lru_cache(maxsize=1 << 12)
+@cached
 def mailbox(text: str | None) -> Mailbox:
     """Return the first bare address of a header, and its domain."""
     address = bare(text)
@@ -72,7 +73,7 @@ def domain(address: str | None) -> str | None:
     return ascii_domain(found[2]) or None if found[1] else None
 
 
-@lru_cache(maxsize=1 << 13)
+@cached
 def ascii_domain(name: str) -> str:
     """Bring a domain to one form: lower case, `bücher.example` as `xn--bcher-kva.example`.
 
@@ -136,7 +137,7 @@ def ip_addresses(text: str) -> list[str]:
     return [match.group() for match in _IP.finditer(text) if _is_ip(match.group())]
 
 
-@lru_cache(maxsize=1 << 12)
+@cached
 def _is_ip(text: str) -> bool:
     try:
         ipaddress.ip_address(text)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from functools import lru_cache
 
 from tap_emaillogs.formats import timestamps
+from tap_emaillogs.formats.caching import cached_calls
 
 _MONTHS = {
     name: number
@@ -33,7 +33,7 @@ _NUMBERS = re.compile(r"(\d{1,2})([/.-])(\d{1,2})(?=\2\d{4})")
 _ELSEWHERE = timezone(timedelta(hours=1))
 
 
-@lru_cache(maxsize=8192)  # rows of a log share their minutes
+@cached_calls  # rows of a log share their minutes
 def utc_text(text: str, zone: tzinfo = UTC) -> str | None:
     """Return a time as RFC 3339 UTC in whole seconds, or finer where it came so; None: it is not understood.
 

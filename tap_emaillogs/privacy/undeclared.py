@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from tap_emaillogs.formats import addresses
+from tap_emaillogs.formats.caching import cached
 from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.privacy.hiding import ips_in
 
@@ -73,7 +73,7 @@ class UndeclaredFields:
             **dict.fromkeys(_BODIES if hider.body_hidden else (), "body"),
             **dict.fromkeys(_IPS if hider.ip_hidden else (), "ip"),
         }
-        self._key = lru_cache(maxsize=1 << 10)(self._read_key)
+        self._key = cached(self._read_key, 1 << 10)
 
     def _read_key(self, key: str) -> _Key:
         folded = _folded(key)
@@ -117,7 +117,8 @@ class UndeclaredFields:
         cleared = {}
         for name, item in value.items():
             key = self._key(name)
-            shown = name if key.plain else self._hider.text(name, known, ips=ips, words=True) or ""
+            is_name = key.plain and not known.may_be_packed(name)
+            shown = name if is_name else self._hider.text(name, known, ips=ips, words=True) or ""
             cleared[shown] = self._clear(item, known, key.holds, ips and not key.server)
         return cleared
 
