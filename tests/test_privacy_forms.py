@@ -183,7 +183,8 @@ def test_names_and_subjects_are_found_in_links_and_encoded_words_too() -> None:
 
 def test_a_telephone_number_is_found_in_ids_and_links() -> None:
     row = {"recipient": "+4915112345678"}
-    event = {"message_id": "m-+4915112345678-1", "url": "https://s.example/?to=%2B4915112345678", "sender": "a@b.example"}
+    link = "https://s.example/?to=%2B4915112345678"
+    event = {"message_id": "m-+4915112345678-1", "url": link, "sender": "a@b.example"}
     ((found,),) = plan_of(RAW["smtp2go_activity"], EVENTS).hide(row, [[event]])
     assert "15112345678" not in json.dumps(found)
     assert found["sender"] == "a@b.example"

@@ -10,6 +10,7 @@ from tap_emaillogs.engine.ledger import SyncWindows
 from tap_emaillogs.engine.window_writer import WindowWriter, records_of
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.privacy.plan import Privacy
+from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.events import EmailEvents
 from tap_emaillogs.streams.output import RecordLines, output_of
 
@@ -55,7 +56,8 @@ class Sync:
         endpoints, failures = sources.endpoints(outputs, privacy, now)
         if not (endpoints or failures):
             _logger.warning("nothing is read: no selected stream reads a log (sync_windows alone reads nothing)")
-        self._selected, self._config, self._state = selected, config, state
+        self._streams = [*(endpoint.stream for endpoint in endpoints), *selected]
+        self._config, self._state = config, state
         self._engine = Engine(endpoints, clock)
         self._engine.failures += failures
         self._run = WindowWriter(
@@ -82,8 +84,8 @@ class Sync:
         except Stopped:
             self._run.write_state()
             return None
-        for stream in self._selected:
-            if isinstance(stream, EmailEvents):
+        for stream in self._streams:
+            if isinstance(stream, (EmailEvents, LogStream)):
                 stream.tell_remarks()
         failures, gaps = self._run.report(), self._run.gaps()
         if gaps and self._config.get("on_gap") == "fail":

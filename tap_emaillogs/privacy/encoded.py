@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     Find = Callable[[str], Iterable[Found]]
     """Finds values in a plain text."""
 
-_INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+)
 _ESCAPES = (
     r"(?P<percent>(?:%(?:25)*[0-9A-Fa-f]{2})+)|(?P<entity>&(?:amp;)*(?:\#(?:\d{1,7}|[xX][0-9A-Fa-f]{1,6});?|[a-zA-Z]{2,8};))"
     r"|(?P<backslash>(?<!\\)\\++(?:[uU]\{?0{0,4}[0-9A-Fa-f]{4}\}?|x[0-9A-Fa-f]{2}))"
     rf"|(?P<nothing>[{_INVISIBLE}]|\r?\n[ \t]+)"
 )
-_MIME = r"(?P<word>=\?[^?\s]{1,60}\?[bBqQ]\?[^?\r\n]*\?=(?:\s+(?==\?))?)|(?P<quoted>(?:=[0-9A-Fa-f]{2})+)|(?P<soft>=\r?\n)"
+_MIME = (
+    r"(?P<word>=\?[^?\s]{1,60}\?[bBqQ]\?[^?\r\n]*\?=(?:\s+(?==\?))?)|(?P<quoted>(?:=[0-9A-Fa-f]{2})+)|(?P<soft>=\r?\n)"
+)
 _ESCAPE = re.compile(_ESCAPES)
 _ESCAPE_OF_MIME = re.compile(f"{_MIME}|{_ESCAPES}")
 _TWICE = re.compile(r"%(?:25)+(?=[0-9A-Fa-f]{2})")

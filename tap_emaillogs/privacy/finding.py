@@ -114,7 +114,7 @@ _NUMBER = between(r"\d", r"\d")
 
 
 def in_id(text: str, start: int, end: int, value: str) -> bool:
-    """Let an address stand in a return path too, `bounce+ann=example.com@sender.example`; a number in any other text."""
+    """Let an address stand in a return path too (`bounce+ann=example.com@sender.example`), a number in any text."""
     return (_IN_ID if "@" in value or "=" in value else _NUMBER)(text, start, end, value)
 
 

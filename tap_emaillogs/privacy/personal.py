@@ -114,10 +114,7 @@ class PersonalValues:
         """Whether a text may hold one of the IP addresses; False is certain."""
         if len(self.ips) > FEW:
             return text.count(".") >= 3 or text.count(":") >= 2
-        for ip in self.ips:
-            if ip in text:
-                return True
-        return False
+        return any(ip in text for ip in self.ips)
 
     # Where.
 
@@ -131,9 +128,7 @@ class PersonalValues:
 
     def addresses_in_id(self, text: str) -> list[Found]:
         """Return where recipients stand in an id, a sender, or a return path."""
-        return self._addresses_in(
-            text, folded(text), self._finder("ids", self._forms_in_ids, finding.in_id)
-        )
+        return self._addresses_in(text, folded(text), self._finder("ids", self._forms_in_ids, finding.in_id))
 
     def _addresses_in(self, text: str, lower: str, finder: Finder) -> list[Found]:
         found: Iterable[Found] = finder.find(lower)

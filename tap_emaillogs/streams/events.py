@@ -19,7 +19,6 @@ say is left out, which makes it null.
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,6 +28,7 @@ from singer_sdk import Stream, StreamSchema
 from tap_emaillogs.formats import addresses, smtp
 from tap_emaillogs.streams.meanings import MappingTable
 from tap_emaillogs.streams.records import canonical, digest, encode, twin_key
+from tap_emaillogs.streams.remarks import Remarks
 from tap_emaillogs.streams.schemas import SCHEMAS
 from tap_emaillogs.streams.twins import Counts
 
@@ -194,7 +194,7 @@ class EmailEvents(Stream):
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap)
         self._warned: set[tuple[str, str | None]] = set()
-        self._remarks: Counter[tuple[str, str]] = Counter()
+        self._remarks = Remarks()
 
     @property
     def partitions(self) -> list[dict[str, Any]]:
@@ -224,7 +224,7 @@ class EmailEvents(Stream):
                 def derive(record: Record) -> list[Record]:
                     found = list(stream.events(record))
                     if remark := stream.remark(record):
-                        self._remarks[stream.name, remark] += 1
+                        self._remarks.add(stream.name, remark)
                     events = [one for one in found if _told_apart(one, counts)] if stream.row_per_event else found
                     for event in events:
                         if event["event_type"] == "unknown":
@@ -237,9 +237,7 @@ class EmailEvents(Stream):
 
     def tell_remarks(self) -> None:
         """Warn of what was remarked in this run, once each, with how many records it concerns."""
-        for (stream, remark), count in sorted(self._remarks.items()):
-            self.logger.warning("%s: %s (%d records)", stream, remark, count)
-        self._remarks.clear()
+        self._remarks.tell(self.logger)
 
     def _warn(self, provider: Provider, stream: str, value: str | None) -> None:
         if (provider.name, value) in self._warned or any(value in table for table in provider.mappings):
