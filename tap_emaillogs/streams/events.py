@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     """Opens a window, inside of which records are derived."""
 
 
+_MOST_WARNINGS = 50
+"""A vendor with more unknown statuses writes something else there."""
+
+
 class EventRow:
     """Makes the events of one raw record: what they share, and a key for each."""
 
@@ -240,10 +244,14 @@ class EmailEvents(Stream):
         self._remarks.tell(self.logger)
 
     def _warn(self, provider: Provider, stream: str, value: str | None) -> None:
-        if (provider.name, value) in self._warned or any(value in table for table in provider.mappings):
+        if (
+            (provider.name, value) in self._warned
+            or len(self._warned) >= _MOST_WARNINGS
+            or any(value in table for table in provider.mappings)
+        ):
             return
         self._warned.add((provider.name, value))
-        said = "no status" if value is None else f"the status {addresses.ADDRESS.sub('…', value)[:80]!r}"
+        said = "no status" if value is None else f"the status {addresses.ADDRESS.sub('…', value[:400])[:80]!r}"
         self.logger.warning(
             "%s: a record has %s, which this tap has no mapping for; it is `unknown` in email_events and verbatim in "
             "provider_event",
