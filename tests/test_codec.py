@@ -81,7 +81,13 @@ _numbers = st.sampled_from(
         *("9223372036854775807", "9223372036854775808", "-9223372036854775809"),
     ]
 )
-_rare = st.sampled_from(['"\\u0000"', '"a\\u0000b"', '"\\ud800"', "NaN", "-Infinity", "1e400"])
+_UNREADABLE = [
+    *("9" * 5000, '{"x":-%s}' % ("9" * 5000), "[" * 400 + '"x"' + "]" * 400, '{"a":' * 1200 + "1" + "}" * 1200),
+    *("[" * 20_000 + "]" * 20_000, '{"x":1e400,"y":[NaN]}', '[{"x":"\\udfff"}]'),
+]
+_rare = st.sampled_from(
+    ['"\\u0000"', '"a\\u0000b"', '"\\ud800"', "NaN", "-Infinity", "1e400", *_UNREADABLE[:1], *_UNREADABLE[2:3]]
+)
 """What no Struct reads, and partly not even JSON: a whole answer falls back."""
 _scalars = st.sampled_from(["null", "true", "false"]) | _numbers | _texts
 _names = st.sampled_from(["a", "b", "groupId", "name", "host", "applicationId", "permanent", "", "ł", "x.y"])
@@ -299,3 +305,59 @@ def test_twins_are_numbered_by_their_order_and_come_together(given_rows: list[tu
         for place, (_, line) in enumerate(sorted(twins))
     ]
     assert list(Packed.with_twins(taken).lines) == want
+
+
+@streams
+@pytest.mark.parametrize("value", _UNREADABLE, ids=lambda value: value[:12])
+def test_a_row_that_cannot_be_read_comes_with_what_is_readable(name: str, value: str) -> None:
+    good = [f'{{"subject":"{number}","messageId":"m{number}","to":"t{number}"}}' for number in range(50)]
+    fields = (
+        "metadata",
+        "status",
+        "byte_size",
+        "price",
+        "subject",
+        "text",
+        "sentAt",
+        "date",
+        "recipients",
+        "brand_new",
+    )
+    for field in fields:
+        stream = fresh(name)
+        bad = f'{{"messageId":"bad","to":"bad","email_id":"bad","{field}":{value}}}'
+        body = answer(stream, [*good[:25], bad, *good[25:]])
+        have = fast(stream, body)
+        assert have == reference(stream, body)
+        assert have is not None
+        assert len(have) == 51
+        alone = fast(stream, answer(stream, good)) or []
+        assert [have[place] for place in (*range(25), *range(26, 51))] == alone, "the good ones are as they were"
+        record = json.loads(have[25].line, parse_constant=pytest.fail)
+        assert "bad" in {record.get("messageId"), record.get("email_id")}
+        extra = json.loads(record["extra_fields"] or "{}", parse_constant=pytest.fail)
+        where = {key: item for key, item in {**record, **extra}.items() if key.split(".")[0] == field}
+        assert any(item is not None for item in where.values()), "it is there, as text or as a part of its column"
+        assert _depth(record) < 310
+
+
+def _depth(value: Any) -> int:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inside), default=0)
+
+
+@streams
+def test_what_is_no_object_among_rows_counts_and_makes_no_record(name: str) -> None:
+    stream = fresh(name)
+    good = [f'{{"subject":"{number}","messageId":"m{number}","to":"t{number}"}}' for number in range(3)]
+    body = answer(stream, [good[0], "null", good[1], '"text"', "5", "[]", good[2]])
+    for read in (stream.codec.decode, decode):
+        page = stream.parse_page(read(body), ASKED)
+        taken = stream.take(page.rows)
+        assert len(page.rows) == len(taken) == 7
+        assert [one.line for one in taken if not one.beside] == [
+            one.line for one in fast(stream, answer(stream, good)) or []
+        ]
+        assert len({one.identity for one in taken}) == 7
+    with pytest.raises(Misunderstood, match="no objects"):
+        stream.parse_page(decode(answer(stream, ["null", "5"])), ASKED)

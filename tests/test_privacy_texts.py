@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_emaillogs.engine.ledger import SyncWindows
-from tap_emaillogs.privacy import replacing
+from tap_emaillogs.formats import caching
 from tap_emaillogs.privacy.annotations import HOLDS, Columns, items_of, kind_of, words_of
 from tap_emaillogs.privacy.hiding import Hider
 from tap_emaillogs.privacy.personal import PersonalValues
@@ -116,7 +116,7 @@ def test_shortcuts_change_nothing(raw: Columns, seed: int, privacy: dict[str, st
             (Hider, "may_change"),
         ):
             patch.setattr(kind, name, lambda *_, **__: True)
-        patch.setattr(replacing, "CACHED_LENGTH", -1)
+        patch.setattr(caching, "CACHED_LENGTH", -1)
         slow = Privacy.of({"privacy": privacy}).plan(raw, raw, EVENTS).hide(row, [[row], [event, event]])
     assert fast == slow
     assert json.dumps([row, event]) == before, "what is given stays as it is"

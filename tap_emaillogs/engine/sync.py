@@ -11,6 +11,7 @@ from tap_emaillogs.engine.observer import Observer
 from tap_emaillogs.engine.window_writer import WindowWriter, records_of
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.privacy.plan import Privacy
+from tap_emaillogs.streams.base import LogStream
 from tap_emaillogs.streams.events import EmailEvents
 from tap_emaillogs.streams.output import RecordLines, output_of
 
@@ -59,7 +60,8 @@ class Sync:
         endpoints, failures = sources.endpoints(outputs, privacy, now)
         if not (endpoints or failures):
             _logger.warning("nothing is read: no selected stream reads a log (sync_windows alone reads nothing)")
-        self._selected, self._config, self._state = selected, config, state
+        self._streams = [*(endpoint.stream for endpoint in endpoints), *selected]
+        self._config, self._state = config, state
         self._observer = observer or Observer()
         self._engine = Engine(endpoints, clock, self._observer)
         self._engine.failures += failures
@@ -89,8 +91,8 @@ class Sync:
         except Stopped:
             self._run.write_state()
             return None
-        for stream in self._selected:
-            if isinstance(stream, EmailEvents):
+        for stream in self._streams:
+            if isinstance(stream, (EmailEvents, LogStream)):
                 stream.tell_remarks()
         self._observer.run_ends(self._engine.failures)
         failures, gaps = self._run.report(), self._run.gaps()

@@ -112,6 +112,8 @@ class Rows:
     def add(self, rows: Sequence[PreparedRow]) -> None:
         """Add rows."""
         for row in rows:
+            if row.beside:
+                continue
             if self._key is not None:
                 self._ranks.add(row.identity, row.order + b"\0" + identity_of(row.line))
             elif self._seen.place(identity_of(encode(row.identity))):

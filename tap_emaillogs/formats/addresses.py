@@ -5,23 +5,28 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import re
-from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
 import idna
 
+from tap_emaillogs.formats.caching import cached
+
 _OUT = r"\s<>()\[\]{},;:\"`|\\@=&?/\x00-\x1f\x7f\ue000\ue001"
 _DOMAIN = r"(?:[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)*|\[[0-9A-Za-z.:]+\])"
-_ADDRESS = rf"(?:\"(?:[^\"\\\r\n]|\\.){{1,64}}\"|[^'%{_OUT}][^{_OUT}]{{0,127}})@{_DOMAIN}"
+_ADDRESS = rf"(?:\"(?:[^\"\\\r\n]|\\.){{1,64}}\"|[^'%{_OUT}][^{_OUT}]{{0,127}}+)@{_DOMAIN}"
 ADDRESS = re.compile(_ADDRESS)
 """An address in a text, beyond ASCII too. `=`, `&`, `?` and `/` end it on the left: in links they are no part of it."""
 _VERP = (
     rf"(?<![?&])(?<![^{_OUT}])(?!(?i:to|from|o?rcpt|recipient|receiver|e-?mail|address|user|sender)=)"
-    rf"[^'{_OUT}][^{_OUT}]{{0,127}}=[\w-]+(?:\.[\w-]+)+@{_DOMAIN}"
+    rf"[^'{_OUT}][^{_OUT}]{{0,127}}+=[\w-]+(?:\.[\w-]+)+@{_DOMAIN}"
 )
+_SEPARATOR = "(?:2[026Ff]|3[AaBbCcDdEeFf])"
+_BEHIND_SEPARATOR = "|".join(f"(?<=%{times}{_SEPARATOR})" for times in ("", "25", "2525", "252525"))
 _ENCODED = (
-    r"(?<!%)(?<!%[0-9A-Fa-f])(?:[\w.!#$*^~'-]|%(?!(?:25)*(?:2[026Ff]|3[AaBbCcDdEeFf]|40))[0-9A-Fa-f]{2}){1,128}%(?:25){0,3}40"
+    # Only where a name begins, and then all of it: no character is looked at twice.
+    rf"(?:(?<![\w.!#$*^~'%-])|(?<=%)(?![0-9A-Fa-f]{{2}})|{_BEHIND_SEPARATOR})"
+    rf"(?:[\w.!#$*^~'-]++|%(?!(?:25)*(?:{_SEPARATOR}|40))[0-9A-Fa-f]{{2}})++%(?:25){{0,3}}40"
     r"(?:[\w.-]|%[89A-Fa-f][0-9A-Fa-f])*[^\W_]"
 )
 ANY = re.compile(rf"{_VERP}|{_ADDRESS}")
@@ -48,7 +53,7 @@ class Mailbox(NamedTuple):
     domain: str | None
 
 
-@lru_cache(maxsize=1 << 12)
+@cached
 def mailbox(text: str | None) -> Mailbox:
     """Return the first bare address of a header, and its domain."""
     address = bare(text)
@@ -72,7 +77,7 @@ def domain(address: str | None) -> str | None:
     return ascii_domain(found[2]) or None if found[1] else None
 
 
-@lru_cache(maxsize=1 << 13)
+@cached
 def ascii_domain(name: str) -> str:
     """Bring a domain to one form: lower case, `bücher.example` as `xn--bcher-kva.example`.
 
@@ -136,7 +141,7 @@ def ip_addresses(text: str) -> list[str]:
     return [match.group() for match in _IP.finditer(text) if _is_ip(match.group())]
 
 
-@lru_cache(maxsize=1 << 12)
+@cached
 def _is_ip(text: str) -> bool:
     try:
         ipaddress.ip_address(text)

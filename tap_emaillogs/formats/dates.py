@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from functools import lru_cache
 
 from tap_emaillogs.formats import timestamps
+from tap_emaillogs.formats.caching import cached_calls
 
 _MONTHS = {
     name: number
@@ -28,12 +28,14 @@ _FORMS = tuple(
         r"(?P<year>\d{4})/(?P<month>\d{1,2})/(?P<day>\d{1,2})",
     )
 )
+_LONGEST = 100
+"""No date is longer, and a longer text would take the time of its square to be told from one."""
 _EPOCH = re.compile(r"\d{10}|\d{13}")
 _NUMBERS = re.compile(r"(\d{1,2})([/.-])(\d{1,2})(?=\2\d{4})")
 _ELSEWHERE = timezone(timedelta(hours=1))
 
 
-@lru_cache(maxsize=8192)  # rows of a log share their minutes
+@cached_calls  # rows of a log share their minutes
 def utc_text(text: str, zone: tzinfo = UTC) -> str | None:
     """Return a time as RFC 3339 UTC in whole seconds, or finer where it came so; None: it is not understood.
 
@@ -41,6 +43,8 @@ def utc_text(text: str, zone: tzinfo = UTC) -> str | None:
     stand, the day comes before the month.
     """
     text = text.strip()
+    if len(text) > _LONGEST:
+        return None
     if _EPOCH.fullmatch(text):
         return timestamps.epoch_text(int(text))
     try:
@@ -79,13 +83,13 @@ def _written(text: str, zone: tzinfo) -> datetime | None:
             min(int(part["second"] or 0), 59),
             tzinfo=zone if part["offset"] is None else UTC,
         )
-    except (ValueError, KeyError):
+        if part["offset"] and part["offset"][0] in "+-":
+            offset = part["offset"].replace(":", "")
+            shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:]))
+            moment -= shift if offset[0] == "+" else -shift
+        return moment.astimezone(UTC)
+    except (ValueError, KeyError, OverflowError):
         return None
-    if part["offset"] and part["offset"][0] in "+-":
-        offset = part["offset"].replace(":", "")
-        shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:]))
-        moment -= shift if offset[0] == "+" else -shift
-    return moment.astimezone(UTC)
 
 
 def month_first(text: str) -> str | None:

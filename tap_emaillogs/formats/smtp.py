@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import NamedTuple
+
+from tap_emaillogs.formats.caching import cached_calls
 
 _CODE = r"(?P<code>[2-5][0-5]\d)"
 _ENHANCED = r"(?P<enhanced>[245]\.[0-7]\.\d{1,3})(?![\w-]|\.\d)"
@@ -26,7 +27,7 @@ class Reply(NamedTuple):
 NO_REPLY = Reply()
 
 
-@lru_cache(maxsize=4096)
+@cached_calls
 def parse(text: str | None, *, certain: bool = False) -> Reply:
     r"""Read `550-5.1.1 …`, `550 5.7.1 …`, `5.1.1`, several lines (their breaks real ones or a literal `\n`).
 

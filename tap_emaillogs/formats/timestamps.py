@@ -48,13 +48,13 @@ def parse(value: str, zone: tzinfo = UTC) -> datetime:
         int((fraction or "0")[:6].ljust(6, "0")),
         tzinfo=zone if offset is None else UTC,
     )
-    if offset is not None and offset[0] in "+-":
-        shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:].lstrip(":") or 0))
-        try:
+    try:
+        if offset is not None and offset[0] in "+-":
+            shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:].lstrip(":") or 0))
             moment -= shift if offset[0] == "+" else -shift
-        except OverflowError as error:
-            raise ValueError(f"{value!r} lies outside the calendar") from error
-    return moment.astimezone(UTC)
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{value!r} lies outside the calendar") from error
 
 
 def _exact(value: str) -> datetime | None:

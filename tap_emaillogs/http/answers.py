@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+from tap_emaillogs.formats.reading import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,14 +30,9 @@ def decode_any(body: bytes) -> Any:
 
 
 def decode(body: bytes) -> Any:
-    """Read JSON, also with lone surrogates, which become U+FFFD.
+    """Read JSON, also what most readers refuse.
 
     Raises:
         ValueError: The bytes are no JSON.
     """
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        # NaN and the infinities are no JSON, but some write them: as text they harm nobody.
-        text = json.dumps(json.loads(body.decode("utf-8-sig", "replace"), parse_constant=str), ensure_ascii=False)
-        return json.loads(text.encode("utf-8", "replace"))
+    return read_json(body)

@@ -11,6 +11,7 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from tap_emaillogs.formats.caching import CACHED_LENGTH
 from tap_emaillogs.privacy.handlers import Handlers, add_texts_below
 from tap_emaillogs.privacy.hiding import ips_in
 from tap_emaillogs.privacy.personal import NOTHING, PersonalValues
@@ -46,7 +47,7 @@ _SHOWN = {
 _BY_READER = frozenset({"opened", "clicked", "complained", "unsubscribed", "subscribed"})
 """Values of `event_type` that are the recipient's doing."""
 _FEW = 8
-"""What a record with more recipients hides is not cached."""
+"""What a record with more recipients, or longer ones, hides is not cached."""
 _PARTIAL = object()
 """Ends the values of a record that lacks a column."""
 
@@ -109,7 +110,7 @@ class StreamClearing:
         bodies = self._texts("body", record, values) if hider.body_hidden else ()
         ips = dict.fromkeys(self._ips(record, values)) if hider.ip_hidden else {}
         if more is NOTHING:
-            few = len(named) <= _FEW and not bodies
+            few = len(named) <= _FEW and not bodies and sum(map(len, (*named, *subjects))) <= CACHED_LENGTH
             people = (self._people if few else self._new_people)((*named,), (*subjects,), (*bodies,))
             return people.with_ips(ips) if ips else people
         if more.named.issuperset(named) and more.texts.keys() >= {*subjects, *bodies} and more.ips.keys() >= ips.keys():

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hmac
 import re
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_emaillogs.formats import addresses
+from tap_emaillogs.formats.caching import cached, cached_calls
 from tap_emaillogs.formats.values import NO_KEY
-from tap_emaillogs.privacy.personal import NOTHING, longest_first
-from tap_emaillogs.privacy.replacing import ADDRESS, ADDRESS_IN_ID, cached, in_ids, replace_ip
+from tap_emaillogs.privacy.finding import folded
+from tap_emaillogs.privacy.personal import NOTHING, replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
     from re import Match
 
     from tap_emaillogs.privacy.personal import PersonalValues
@@ -26,6 +27,8 @@ _HEADER = re.compile(rf"^{_NAMES}(?P<value>[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re
 _HEADER_FIRST = re.compile(rf"\0{_NAMES}", re.IGNORECASE)
 ips_in = cached(addresses.ip_addresses)
 """Return the IP addresses in a text."""
+_IPV6 = re.compile(r"(?<![0-9A-Fa-f:])(?=[0-9A-Fa-f]*:)[0-9A-Fa-f:]+(?:\.\d[0-9A-Fa-f:]*)*")
+_IPV4 = re.compile(r"(?<!\d)\d{1,3}(?:\.\d{1,3}){3}(?!\d|\.\d)")
 _NOT_BARE = re.compile(r'[<,; "]')
 
 
@@ -33,7 +36,7 @@ class Recipients(NamedTuple):
     """The recipients that one text names."""
 
     bare: dict[str, None]
-    """Their addresses, in lower case."""
+    """Their addresses, as `folded` writes them."""
     names: dict[str, str]
     """Their names, and what stands for each: nothing."""
 
@@ -50,12 +53,12 @@ class Hider:
         self.ip_hidden, self.body_hidden = self.ip != "keep", mode("body") != "keep"
         self._key = str(privacy.get("salt") or "").encode()
         self.token = cached(self._token, 1 << 13)
-        self.recipients_in = lru_cache(maxsize=1 << 11)(self._recipients_in)
-        self.hide_recipients = lru_cache(maxsize=1 << 11)(self._hide_recipients)
-        self.hash_recipients = lru_cache(maxsize=1 << 11)(partial(self._hide_recipients, key=True))
-        self.hide_subject = lru_cache(maxsize=1 << 11)(self._hide_subject)
-        self.hide_ip = lru_cache(maxsize=1 << 11)(self._hide_ip)
-        self._text_alone = cached(self._cleared_alone)
+        self.recipients_in = cached(self._recipients_in, 1 << 11)
+        self.hide_recipients = cached(self._hide_recipients, 1 << 11)
+        self.hash_recipients = cached(partial(self._hide_recipients, key=True), 1 << 11)
+        self.hide_subject = cached(self._hide_subject, 1 << 11)
+        self.hide_ip = cached(self._hide_ip, 1 << 11)
+        self._text_alone = cached_calls(self._cleared_alone)
 
     # Whole values.
 
@@ -78,7 +81,7 @@ class Hider:
 
     @staticmethod
     def _recipients_in(text: str) -> Recipients:
-        bare = {one.lower(): None for one in _bare_recipients(text) if one}
+        bare = {folded(one): None for one in _bare_recipients(text) if one}
         # A name of one plain word may be anything: "Mail", "Support".
         return Recipients(bare, {name: "" for name in addresses.names(text) if " " in name or not name.isascii()})
 
@@ -100,6 +103,7 @@ class Hider:
             (self.recipients_hidden and ("@" in texts or ("%" in texts and "40" in texts)))
             or (":" in texts and ("\n" in texts or _HEADER_FIRST.search(texts) is not None))
             or known.may_be_in(texts)
+            or known.may_show_ip(texts)
         )
 
     def text(self, text: str, known: PersonalValues, *, ips: bool = False, words: bool = False) -> str | None:
@@ -107,16 +111,15 @@ class Hider:
 
         `ips` clears it of every IP address too; `words` says that it is one of a vendor's words. None: nothing is left.
         """
-        if known.may_be_in(text, ips=False):
+        if known.may_be_in(text):
             return self._cleared(text, known, ips=ips, words=words)
-        for ip in known.ips:
-            if ip in text:
-                whole = text in known.ips
-                return self.hide_ip(text) or None if whole else self._cleared(text, known, ips=ips, words=words)
+        if known.ips and known.may_show_ip(text):
+            whole = text in known.ips
+            return self.hide_ip(text) or None if whole else self._cleared(text, known, ips=ips, words=words)
         if "@" not in text and "%" not in text and ":" not in text and not (ips and text.count(".") >= 3):
             return text
         clear: str | None = self._text_alone(text, ips, words)
-        if clear is text or clear is None or not known.may_be_in(clear):
+        if clear is text or clear is None or not (known.may_be_in(clear) or known.may_show_ip(clear)):
             return clear
         return self._cleared(text, known, ips=ips, words=words)
 
@@ -130,7 +133,7 @@ class Hider:
         if not words and ":" in clear and ("\n" in clear or _HEADER.match(clear)):
             clear = _HEADER.sub(self._header, clear)
         if self.recipients_hidden:
-            clear = self._without_addresses(clear, known.recipients)
+            clear = self._without_addresses(clear, known)
         if self.ip_hidden:
             clear = self._without_ips(clear, {*known.ips, *(addresses.ip_addresses(clear) if ips else ())})
         return clear if clear == text or clear.strip(" <>\"',;") else None
@@ -145,13 +148,8 @@ class Hider:
 
     def only_known(self, text: str, known: PersonalValues) -> str:
         """Clear a text of this record's recipients, and of nothing else; always by a hash."""
-        if not ("@" in text or "%" in text or "=" in text):
-            return text
-        lower = text.lower()
-        for address in sorted(known.recipients, key=longest_first):
-            for form in in_ids(address):
-                if form in lower:
-                    text = ADDRESS_IN_ID.replace(text, form, self.hide_address(address, key=True))
+        if known.recipients and known.may_be_in_ids(text):
+            text = replaced(text, known.addresses_in_id(text), lambda one: self.hide_address(one, key=True))
         return text
 
     def _header(self, match: Match[str]) -> str:
@@ -163,28 +161,26 @@ class Hider:
             hidden = self.hide_recipients(value.replace("rfc822;", ""))
         return f"{match['name']}{match['gap']}{hidden or ''}"
 
-    def _without_addresses(self, text: str, recipients: Iterable[str]) -> str:
-        lower = text.lower() if recipients else text
-        hidden: list[str] = []
-        for address in sorted(recipients, key=longest_first):
-            if address in lower and (len(address) > 5 or address == lower.strip()):
-                # "@example.com" stands for it at the end, lest it be taken for a part of an address meanwhile.
-                text = ADDRESS.replace(text, address, f"\ue000{len(hidden)}\ue001")
-                hidden.append(self.hide_address(address))
+    def _without_addresses(self, text: str, known: PersonalValues) -> str:
+        found = known.addresses_in(text) if known.recipients else []
+        # What stands for an address is no part of one: the texts between are searched on their own.
+        return replaced(text, found, self.hide_address, self._without_any)
+
+    def _without_any(self, text: str) -> str:
         if "@" in text or ("%" in text and "40" in text):
-            text = (addresses.ANY_ENCODED if "%" in text else addresses.ANY).sub(self._address, text)
-        for number, instead in enumerate(hidden):
-            text = text.replace(f"\ue000{number}\ue001", instead)
+            return (addresses.ANY_ENCODED if "%" in text else addresses.ANY).sub(self._address, text)
         return text
 
     def _address(self, match: Match[str]) -> str:
         found = match.group()
         return self.hide_address(found if "@" in found else addresses.decoded(found))
 
-    def _without_ips(self, text: str, ips: Iterable[str]) -> str:
-        for ip in sorted(ips, key=len, reverse=True):  # ::ffff:192.0.2.1 before 192.0.2.1
-            if ip in text:
-                text = replace_ip(text, ip, self.hide_ip(ip))
+    def _without_ips(self, text: str, ips: Collection[str]) -> str:
+        def hidden(match: Match[str]) -> str:
+            return self.hide_ip(match.group()) if match.group() in ips else match.group()
+
+        if ips:  # ::ffff:192.0.2.1 before 192.0.2.1
+            text = _IPV4.sub(hidden, _IPV6.sub(hidden, text) if ":" in text else text)
         return text
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from tap_emaillogs.formats import addresses
+from tap_emaillogs.formats.caching import cached
+from tap_emaillogs.formats.nesting import is_too_deep, may_be_too_deep
 from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.privacy.hiding import ips_in
 
@@ -73,7 +74,7 @@ class UndeclaredFields:
             **dict.fromkeys(_BODIES if hider.body_hidden else (), "body"),
             **dict.fromkeys(_IPS if hider.ip_hidden else (), "ip"),
         }
-        self._key = lru_cache(maxsize=1 << 10)(self._read_key)
+        self._key = cached(self._read_key, 1 << 10)
 
     def _read_key(self, key: str) -> _Key:
         folded = _folded(key)
@@ -99,6 +100,8 @@ class UndeclaredFields:
 
     def _text(self, text: str, known: PersonalValues, holds: str, ips: bool) -> str | None:
         hider = self._hider
+        if text[:1] in {"{", "["} and may_be_too_deep(text) and _read(text) is None:
+            return None  # what was nested too deep to be read: nobody knows what its keys hold
         if holds == "recipient" or ("@" in text and hider.recipients_hidden and addresses.is_list(text)):
             return hider.hide_recipients(text)
         if holds == "body":
@@ -117,7 +120,8 @@ class UndeclaredFields:
         cleared = {}
         for name, item in value.items():
             key = self._key(name)
-            shown = name if key.plain else self._hider.text(name, known, ips=ips, words=True) or ""
+            is_name = key.plain and not known.may_be_packed(name)
+            shown = name if is_name else self._hider.text(name, known, ips=ips, words=True) or ""
             cleared[shown] = self._clear(item, known, key.holds, ips and not key.server)
         return cleared
 
@@ -132,12 +136,20 @@ class UndeclaredFields:
         return None
 
     def json(self, text: str, known: PersonalValues, *, ips: bool = True) -> str | None:
-        """Clear a JSON object written as a string; a text that is none like any text."""
-        try:
-            value = msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            return self._hider.text(text, known, ips=ips)
-        return json_text(self.clear(value, known, ips=ips))
+        """Clear a JSON object written as a string; a text that is none like any text, one too deep to nothing."""
+        if may_be_too_deep(text) and _read(text) is None:
+            return None
+        value = _read(text)
+        return self._hider.text(text, known, ips=ips) if value is None else json_text(self.clear(value, known, ips=ips))
+
+
+def _read(text: str) -> Any:
+    """Read JSON; None: it is none, or nested too deep."""
+    try:
+        value = msgspec.json.decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return None if may_be_too_deep(text) and is_too_deep(value) else value
 
 
 def add_texts(value: Any, found: list[str]) -> None:
@@ -155,10 +167,7 @@ def add_texts(value: Any, found: list[str]) -> None:
 
 def add_reader_texts(extra: str, found: list[str]) -> None:
     """Add the strings of undeclared fields, JSON as text, that are not about a mail server."""
-    try:
-        fields = msgspec.json.decode(extra)
-    except msgspec.DecodeError:
-        fields = extra
+    fields = _read(extra) or extra
     if isinstance(fields, dict):
         fields = [item for name, item in fields.items() if not name.startswith(_SERVERS)]
     add_texts(fields, found)
@@ -167,10 +176,7 @@ def add_reader_texts(extra: str, found: list[str]) -> None:
 def add_subjects(extra: str, found: list[str]) -> None:
     """Add the subjects among undeclared fields, JSON as text."""
     if _SUBJECT in extra.lower():
-        try:
-            _add_subjects(msgspec.json.decode(extra), found)
-        except msgspec.DecodeError:
-            return
+        _add_subjects(_read(extra), found)
 
 
 def _add_subjects(value: Any, found: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import msgspec
@@ -15,8 +15,9 @@ from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.values import NO_KEY
 from tap_emaillogs.http.answers import decode
 from tap_emaillogs.streams.codec import Codec
-from tap_emaillogs.streams.prepared import PreparedRow
+from tap_emaillogs.streams.prepared import NoRow, PreparedRow, nothing
 from tap_emaillogs.streams.records import Normaliser, canonical, encode, pack
+from tap_emaillogs.streams.remarks import Remarks
 from tap_emaillogs.streams.schemas import SCHEMAS
 from tap_emaillogs.streams.shapes import Row
 from tap_emaillogs.streams.twins import identity_of
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.settings import Settings, StreamDefaults
     from tap_emaillogs.streams.shapes import Layout
     from tap_emaillogs.streams.window import Window
+
+
+NO_OBJECT = "what stands in an answer in a row's place is no object, and makes no record"
 
 
 class LogStream(RESTStream[Any]):
@@ -103,6 +107,8 @@ class LogStream(RESTStream[Any]):
         super().__init__(tap)
         own = {*self.own_columns, *([self.twin_key] if self.twin_key else [])}
         self.normalise = Normaliser(self.schema, own)
+        self._remarks = Remarks()
+        self.normalise.remark = partial(self._remarks.add, self.name)
         self.identity = tuple(name for name in self.normalise.declared if name not in self.outside_identity)
         self._codec_of = cache(self._make_codec)
 
@@ -226,6 +232,9 @@ class LogStream(RESTStream[Any]):
 
     def take_row(self, row: Mapping[str, Any]) -> PreparedRow:
         """Make the record of one row."""
+        if isinstance(row, NoRow):
+            self._remarks.add(self.name, NO_OBJECT)
+            return nothing()
         record = self.record(row)
         if self.twin_key is not None:
             identity = identity_of(canonical(record, self.identity))
@@ -260,6 +269,10 @@ class LogStream(RESTStream[Any]):
     def remark(self, record: Record) -> str | None:
         """Say what a record tells that makes no event; override where that depends on settings."""
         return self.account.provider.remark(self.name, record)
+
+    def tell_remarks(self) -> None:
+        """Warn of what could not be read of this run's rows."""
+        self._remarks.tell(self.logger)
 
     def moments_of(self, record: Record) -> Iterable[tuple[datetime, timedelta]]:
         """Yield the times by which the vendor may have placed a record, each with how far off it may be."""

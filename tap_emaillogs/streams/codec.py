@@ -101,7 +101,7 @@ class Codec:
                 data = shape.decode(body)
         except msgspec.ValidationError:
             pass
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return decode_any(body)
         data = data or self._row_by_row(body, shape)
         return data if data and not _has_other_lists(data, self._rows_at) else decode_any(body)
@@ -116,7 +116,7 @@ class Codec:
             if type(inside[last]) is not list:
                 return None
             inside[last] = rows = [_row(shape, raw) for raw in inside[last]]
-        except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, RecursionError):
             return None
         names = {name for row in rows if type(row) is dict for name in row} - shape.known
         return self.decode(body) if self._learns(names) else data

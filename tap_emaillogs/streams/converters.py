@@ -5,12 +5,14 @@ What a field becomes is the `Normaliser`'s word. It is asked once for each value
 
 from __future__ import annotations
 
+from itertools import repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Raw
 
+from tap_emaillogs.formats.nesting import DEEPEST, is_too_deep
 from tap_emaillogs.formats.timestamps import exact_text
 from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.http.answers import decode
@@ -28,6 +30,7 @@ Extra = dict[int, dict[str, Any]]
 _MOST = 1024
 _LONGEST = 512
 _encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class _Cache(dict[Any, Any]):
@@ -77,7 +80,7 @@ class Objects:
 
     def __init__(self, name: str, column: str, normalise: Normalise) -> None:
         def become(raw: bytes) -> tuple[Raw | None, dict[str, Any]]:
-            record, unfit = normalise(name, _value(raw))
+            record, unfit = normalise(name, value_of(raw))
             value = record.get(column)
             return None if value is None else Raw(_encode(value)), unfit
 
@@ -99,7 +102,7 @@ class Spread:
 
     def __init__(self, name: str, columns: Sequence[str], normalise: Normalise) -> None:
         def become(raw: bytes) -> tuple[list[Any], dict[str, Any]]:
-            record, unfit = normalise(name, _value(raw))
+            record, unfit = normalise(name, value_of(raw))
             return [record.get(column) for column in columns], unfit
 
         self._name, self._columns = name, columns
@@ -117,12 +120,37 @@ class Spread:
                     extra.setdefault(number, {}).update(unfit)
 
 
+class FreeObjects:
+    """An object whose parts nobody declares: one nested too deep is no column."""
+
+    def __init__(self, name: str, column: str, normalise: Normalise) -> None:
+        self._name, self._column, self._normalise = name, column, normalise
+        self._of = attrgetter(name)
+
+    def __call__(self, rows: Sequence[Any], extra: Extra) -> None:
+        """Move what is nested too deep to the extra fields."""
+        values = list(map(self._of, rows))
+        if values.count(None) == len(values):
+            return
+        lines = _encode_lines(values).split(b"\n")
+        if max(map(bytes.count, lines, repeat(b"{"))) + max(map(bytes.count, lines, repeat(b"["))) <= DEEPEST:
+            return
+        for number, value in enumerate(values):
+            if value and is_too_deep(value):
+                record, unfit = self._normalise(self._name, value)
+                setattr(rows[number], self._name, record.get(self._column))
+                extra.setdefault(number, {}).update(unfit)
+
+
 class Undeclared:
     """A field that no column declares, which comes as raw JSON in `attribute`."""
 
-    def __init__(self, attribute: str, name: str) -> None:
-        self._attribute, self._of = attribute, attrgetter(attribute)
-        self._become = _Cache(lambda raw: (name, f"{json_text(name)}:{json_text(_value(raw))}"))
+    def __init__(self, attribute: str, name: str, normalise: Normalise) -> None:
+        def become(raw: bytes) -> tuple[str, str]:
+            _, unfit = normalise(name, value_of(raw))
+            return name, _part(name, unfit[name])
+
+        self._attribute, self._of, self._become = attribute, attrgetter(attribute), _Cache(become)
 
     def __call__(self, rows: Sequence[Any], texts: dict[int, list[tuple[str, str]]]) -> None:
         """Take the field out of the rows, and add it to the texts of their extra fields."""
@@ -135,10 +163,7 @@ class Undeclared:
 
 def extra_texts(rows: Sequence[Any], extra: Extra, undeclared: Sequence[Undeclared]) -> dict[int, str]:
     """Return the texts of the extra fields, by the number of their row; `undeclared` are in the order of names."""
-    texts = {
-        number: [(path, f"{json_text(path)}:{json_text(value)}") for path, value in unfit.items()]
-        for number, unfit in extra.items()
-    }
+    texts = {number: [(path, _part(path, value)) for path, value in unfit.items()] for number, unfit in extra.items()}
     for one in undeclared:
         one(rows, texts)
     for number in extra:
@@ -146,7 +171,16 @@ def extra_texts(rows: Sequence[Any], extra: Extra, undeclared: Sequence[Undeclar
     return {number: f"{{{','.join([text for _, text in parts])}}}" for number, parts in texts.items()}
 
 
-def _value(raw: bytes) -> Any:
+def _part(name: str, value: Any) -> str:
+    return json_text({name: value})[1:-1]
+
+
+def value_of(raw: bytes) -> Any:
+    """Read a part of an answer.
+
+    Raises:
+        Misunderstood: It is no JSON.
+    """
     try:
         return decode(raw)
     except ValueError as error:

@@ -19,7 +19,6 @@ say is left out, which makes it null.
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,6 +28,7 @@ from singer_sdk import Stream, StreamSchema
 from tap_emaillogs.formats import addresses, smtp
 from tap_emaillogs.streams.meanings import MappingTable
 from tap_emaillogs.streams.records import canonical, digest, encode, twin_key
+from tap_emaillogs.streams.remarks import Remarks
 from tap_emaillogs.streams.schemas import SCHEMAS
 from tap_emaillogs.streams.twins import Counts
 
@@ -48,6 +48,10 @@ if TYPE_CHECKING:
     """Makes records of a record."""
     Deriving = Callable[[], AbstractContextManager[Derive]]
     """Opens a window, inside of which records are derived."""
+
+
+_MOST_WARNINGS = 50
+"""A vendor with more unknown statuses writes something else there."""
 
 
 class EventRow:
@@ -194,7 +198,7 @@ class EmailEvents(Stream):
     def __init__(self, tap: Tap) -> None:
         super().__init__(tap)
         self._warned: set[tuple[str, str | None]] = set()
-        self._remarks: Counter[tuple[str, str]] = Counter()
+        self._remarks = Remarks()
 
     @property
     def partitions(self) -> list[dict[str, Any]]:
@@ -236,19 +240,21 @@ class EmailEvents(Stream):
     def note_remarks(self, stream: str, remarks: Mapping[str, int]) -> None:
         """Count what was remarked of the records of a window that is out."""
         for remark, count in remarks.items():
-            self._remarks[stream, remark] += count
+            self._remarks.add(stream, remark, count)
 
     def tell_remarks(self) -> None:
         """Warn of what was remarked in this run, once each, with how many records it concerns."""
-        for (stream, remark), count in sorted(self._remarks.items()):
-            self.logger.warning("%s: %s (%d records)", stream, remark, count)
-        self._remarks.clear()
+        self._remarks.tell(self.logger)
 
     def _warn(self, provider: Provider, stream: str, value: str | None) -> None:
-        if (provider.name, value) in self._warned or any(value in table for table in provider.mappings):
+        if (
+            (provider.name, value) in self._warned
+            or len(self._warned) >= _MOST_WARNINGS
+            or any(value in table for table in provider.mappings)
+        ):
             return
         self._warned.add((provider.name, value))
-        said = "no status" if value is None else f"the status {addresses.ADDRESS.sub('…', value)[:80]!r}"
+        said = "no status" if value is None else f"the status {addresses.ADDRESS.sub('…', value[:400])[:80]!r}"
         self.logger.warning(
             "%s: a record has %s, which this tap has no mapping for; it is `unknown` in email_events and verbatim in "
             "provider_event",

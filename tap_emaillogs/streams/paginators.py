@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.pagination import BaseAPIPaginator
 
 from tap_emaillogs.http.errors import Misunderstood, PagingLoop, ReadError
+from tap_emaillogs.streams.prepared import NoRow
 from tap_emaillogs.streams.shapes import Row
 
 if TYPE_CHECKING:
@@ -65,16 +66,19 @@ def count_of(value: Any) -> int | None:
 
 
 def objects(rows: Any, missing: str) -> list[Any]:
-    """Return the rows of an answer.
+    """Return the rows of an answer; what is no object among them as `NoRow`.
 
     Raises:
-        Misunderstood: They are no list, which is what is `missing`, or not all of them are objects.
+        Misunderstood: They are no list, which is what is `missing`, or none of them is an object.
     """
     if not isinstance(rows, list):
         raise Misunderstood(f"the answer holds no {missing}")
-    if not all(issubclass(kind, (dict, Row)) for kind in {*map(type, rows)}):
-        raise Misunderstood("a row of the answer is no object")
-    return rows
+    if all(issubclass(kind, (dict, Row)) for kind in {*map(type, rows)}):
+        return rows
+    found = [row if isinstance(row, (dict, Row)) else NoRow() for row in rows]
+    if all(isinstance(row, NoRow) for row in found):
+        raise Misunderstood("the rows of the answer are no objects")
+    return found
 
 
 class Unpaged(ReadError):

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any, NamedTuple
+
+_numbers = count()
+
+
+class NoRow(dict[str, Any]):
+    """What stands among an answer's rows and is none: null, a text. It counts as one, and makes no record."""
 
 
 class PreparedRow(NamedTuple):
@@ -16,3 +23,9 @@ class PreparedRow(NamedTuple):
     """What orders it among rows of the same identity; empty: nothing does, and equal rows may be twins."""
     beside: bool = False
     """Whether it lies beside the window: a neighbour shows it, unless another row of its identity lies inside."""
+
+
+def nothing() -> PreparedRow:
+    """Return what stands for what is no row: different from all rows, and beside every window."""
+    number = next(_numbers)
+    return PreparedRow(b"no row %d" % number, b"{}" + b" " * (number % 1024), beside=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_emaillogs.formats import timestamps
+from tap_emaillogs.formats.nesting import DEEPEST, deep_text, is_too_deep
 from tap_emaillogs.formats.values import json_text
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ Record = dict[str, Any]
 _Convert = Any  # Callable[[Any, str, dict[str, Any]], Any]
 
 EXTRA = "extra_fields"
+TOO_DEEP = f"a field is nested deeper than {DEEPEST} levels; it comes as text, in extra_fields where it fits no column"
+TOO_LONG = "a whole number is too long to be read; it comes as text, in extra_fields where it fits no column"
+_MOST_DIGITS = 4300
+"""Python reads no longer numbers."""
+_CONTAINERS = frozenset({dict, list})
 _UNFIT = object()
 _INTEGERS = 1 << 63
 """Databases hold whole numbers of 64 bits; a larger one would stop a load."""
@@ -64,6 +70,8 @@ class Normaliser:
         self._converters: dict[str, _Convert] = {name: _converter(spec) for name, spec in properties.items()}
         self._texts = frozenset(name for name, spec in properties.items() if _is_text(spec))
         self._blank = dict.fromkeys(schema["properties"])
+        self.remark: Callable[[str], None] = _unheard
+        """Is told of what cannot be read."""
 
     @property
     def declared(self) -> tuple[str, ...]:
@@ -86,11 +94,25 @@ class Normaliser:
 
     def convert(self, name: str, value: Any, record: Record, extra: dict[str, Any]) -> None:
         """Put a field of the vendor's into `record`, as the column wants it, and what fits no column into `extra`."""
-        convert = self._converters.get(name)
+        convert, value = self._converters.get(name), self.readable(value)
         if convert is None:
             extra[without_nul(name)] = without_nul(value)
         elif value is not None:
             record[name] = convert(value, name, extra)
+
+    def readable(self, value: Any) -> Any:
+        """Return a value of the vendor's as it can be handled: what is nested too deep as text."""
+        if type(value) in _CONTAINERS:
+            if is_too_deep(value):
+                self.remark(TOO_DEEP)
+                return deep_text(value)
+        elif type(value) is str and len(value) > _MOST_DIGITS and value.removeprefix("-").isdecimal():
+            self.remark(TOO_LONG)
+        return value
+
+
+def _unheard(_: str) -> None:
+    """Hear of nothing."""
 
 
 def _converter(spec: Mapping[str, Any]) -> _Convert:

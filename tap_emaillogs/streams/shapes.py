@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, Raw
 
-from tap_emaillogs.streams.converters import Objects, Spread, Times, Undeclared
+from tap_emaillogs.streams.converters import FreeObjects, Objects, Spread, Times, Undeclared
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -65,11 +65,12 @@ class Fields:
         layout: Layout,
         normalise: Normalise,
     ) -> None:
+        self.normalise = normalise
         self.layout, self.renamed = layout, dict(layout.renamed)
         self.names = {column: column for column in columns} | {column: name for name, column in layout.renamed}
         """Column → field."""
         self.typed: list[tuple[str, Any, Any]] = []
-        self.converters: list[Times | Objects | Spread] = []
+        self.converters: list[Times | Objects | Spread | FreeObjects] = []
         self.free: list[str] = []
         """Objects of the identity in which nulls may be."""
         refused = set(own)
@@ -87,8 +88,10 @@ class Fields:
                 self.converters.append(Objects(name, column, normalise))
             elif kind is not _Refused and spec.get("format") == "date-time":
                 self.converters.append(Times(name, column, normalise))
-            elif kind == _FREE and column in identity:
-                self.free.append(name)
+            elif kind == _FREE:
+                self.converters.append(FreeObjects(name, column, normalise))
+                if column in identity:
+                    self.free.append(name)
 
 
 class Shape:
@@ -119,7 +122,7 @@ class Shape:
         self.row().__class__ = self.line  # raises TypeError, should their slots ever differ
         self.decode = msgspec.json.Decoder(answer_of(self.row, fields.layout.rows_at), dec_hook=_refuse).decode
         self.decode_row = msgspec.json.Decoder(self.row, dec_hook=_refuse).decode
-        self.undeclared = [Undeclared(*one) for one in self.learned.items()]
+        self.undeclared = [Undeclared(*one, fields.normalise) for one in self.learned.items()]
 
 
 def answer_of(row: Any, rows_at: Sequence[str]) -> Any:

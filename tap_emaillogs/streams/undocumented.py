@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.names import snake_case
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.prepared import PreparedRow
+from tap_emaillogs.streams.prepared import NoRow, PreparedRow
 from tap_emaillogs.streams.records import canonical, pack, twin_key
 from tap_emaillogs.streams.schemas import SCHEMAS, ExtensibleSchema
 from tap_emaillogs.streams.twins import Ranks, identity_of
@@ -98,7 +98,11 @@ class UndocumentedStream(LogStream):
         """Pack a page's rows under the digests of their identities."""
         assert self.twin_key is not None
         taken = []
-        for row in rows:
+        for given in rows:
+            if isinstance(given, NoRow):
+                taken.append(self.take_row(given))
+                continue
+            row = {name: self.normalise.readable(value) for name, value in given.items()}
             identity, order = self._ranked(row)
             taken.append(PreparedRow(identity, pack(self.record(row), self.twin_key, identity), order))
         return taken

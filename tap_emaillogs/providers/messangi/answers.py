@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.http.errors import Action, ErrorRule, Misunderstood
+from tap_emaillogs.streams.prepared import NoRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,9 +56,9 @@ def find_rows(data: Any, path: str | None = None) -> list[Mapping[str, Any]] | N
         found = next((place for place in places if isinstance(place, list)), None)
     else:
         found = None
-    if found is None or not all(isinstance(row, dict) for row in found):
+    if found is None or (found and not any(isinstance(row, dict) for row in found)):
         return None
-    return list(found)
+    return [row if isinstance(row, dict) else NoRow() for row in found]
 
 
 def rows_of(data: Any, path: str | None = None) -> list[Mapping[str, Any]]:

@@ -16,6 +16,7 @@ from tap_emaillogs.providers.messangi.moments import belongs, dates_of
 from tap_emaillogs.providers.messangi.query import query_of
 from tap_emaillogs.providers.messangi.streams import MessageRows
 from tap_emaillogs.streams.paginators import Page, PagePaginator, Unpaged
+from tap_emaillogs.streams.prepared import NoRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -149,7 +150,7 @@ class MessageLogs(MessageRows):
 
     def inside(self, window: Window, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
         """Mark the rows of the margins, which neighbours surely show."""
-        return [row if belongs(dates_of(row), window) else _MarginRow(row) for row in rows]
+        return [row if isinstance(row, NoRow) or belongs(dates_of(row), window) else _MarginRow(row) for row in rows]
 
     def take(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[PreparedRow]:
         """Pack a page's rows; those of the margins stay marked.

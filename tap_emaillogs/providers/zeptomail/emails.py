@@ -8,12 +8,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_emaillogs.http.errors import Misunderstood
 from tap_emaillogs.providers.zeptomail import dateform
 from tap_emaillogs.providers.zeptomail.answers import Question
 from tap_emaillogs.providers.zeptomail.settings import zone
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.paginators import OffsetPaginator, Page, count_of
+from tap_emaillogs.streams.paginators import OffsetPaginator, Page, count_of, objects
+from tap_emaillogs.streams.prepared import NoRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,9 +90,8 @@ class Emails(LogStream):
         logs = inner.get("logs") if isinstance(inner, dict) else inner
         if isinstance(inner, dict) and not inner:
             logs = []
-        if not isinstance(logs, list) or not all(isinstance(row, dict) for row in logs):
-            raise Misunderstood("the answer holds no list of e-mails in `data` or `data.logs`")
-        rows = [flattened(row) for row in logs]
+        given = objects(logs, "list of e-mails in `data` or `data.logs`")
+        rows = [row if isinstance(row, NoRow) else flattened(row) for row in given]
         metadata = data.get("metadata")
         count = count_of(metadata.get("count")) if isinstance(metadata, dict) else None
         total = count if count != len(rows) else None

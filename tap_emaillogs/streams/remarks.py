@@ -1,0 +1,30 @@
+"""What is to be told of a stream's records: one warning per run and remark, with how many records it concerns."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import logging
+
+
+class Remarks:
+    """Counts remarks; shared by threads."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
+
+    def add(self, stream: str, remark: str, records: int = 1) -> None:
+        """Count records of a stream."""
+        with self._lock:
+            self._counts[stream, remark] += records
+
+    def tell(self, logger: logging.Logger) -> None:
+        """Warn of what was remarked since the last time."""
+        with self._lock:
+            told, self._counts = sorted(self._counts.items()), Counter()
+        for (stream, remark), count in told:
+            logger.warning("%s: %s (%d records)", stream, remark, count)
