@@ -103,7 +103,7 @@ wheelhouse() { # an environment with pip
     say "Fetching wheels for Python $VERSION, for the tests that install"
     rm -rf "$WHEELHOUSE"
     for name in "${files[@]}"; do
-      "$home/$1/bin/python" -m pip download --quiet --no-deps --require-hashes --dest "$WHEELHOUSE" \
+      "$home/$1/bin/python" -m pip download -qq --no-deps --require-hashes --dest "$WHEELHOUSE" \
         --requirement "$root/requirements/$name.txt" >&2
     done
     echo "$stamp" >"$WHEELHOUSE/.stamp"

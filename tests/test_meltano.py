@@ -106,7 +106,7 @@ def plain(value: Any) -> Any:
 
 
 def test_every_row_arrives_in_duckdb(played: tuple[Sandbox, Run, Path], tmp_path: Path) -> None:
-    file = tmp_path / "mail.duckdb"
+    file = tmp_path / "emaillogs.duckdb"
     load(played, "target-duckdb", tmp_path, TARGET_DUCKDB_FILEPATH=str(file))
     with duckdb.connect(str(file), read_only=True) as connection:
 
