@@ -3,8 +3,9 @@
     python scripts/generate.py            write
     python scripts/generate.py --check    change nothing; status 1 when a file is not as it should be
 
-`meltano.yml` and the definition for the Meltano Hub: every setting of the tap, from its configuration schema. No setting
-of a provider gets a default there: a default would switch the provider on. `docs/`: the tables of `docs_tables.py`.
+`meltano.yml` and the definition for the Meltano Hub: every setting of the tap, from its configuration schema. No
+setting of a provider gets a default there: a default would switch the provider on. `docs/`: the tables of
+`docs_tables.py`.
 """
 
 from __future__ import annotations

@@ -30,6 +30,14 @@ die() {
   }
 }
 
+# pip older than 24.2 has a list of its own, too.
+for bundle in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt; do
+  if [ -s "$bundle" ]; then
+    export PIP_CERT=${PIP_CERT:-$bundle}
+    break
+  fi
+done
+
 # Lines "3.12 /path/to/python": each Python that is found and works, the default first, each version once.
 # A name on PATH may be a shim that runs nothing, so each is asked.
 pythons=$(

@@ -120,7 +120,7 @@ class _Proxy(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
 
-    def do_CONNECT(self) -> None:  # noqa: N802 - named by http.server
+    def do_CONNECT(self) -> None:
         self.host = self.path.partition(":")[0]
         if self.host not in {*VENDORS, RAW}:
             self.internet.refused |= {self.host} - UNHEEDED
@@ -157,7 +157,7 @@ class _Proxy(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer)
 
-    do_GET = do_POST = do_PUT = do_DELETE = forward  # noqa: N815 - likewise
+    do_GET = do_POST = do_PUT = do_DELETE = forward  # noqa: N815 - named by http.server
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The container file, as far as it can be tried without a container engine: each command of it, in virtual environments."""
+"""The container file, tried without a container engine: each command of it, in virtual environments."""
 
 from __future__ import annotations
 

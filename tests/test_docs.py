@@ -1,4 +1,4 @@
-"""What the documentation says of itself and of the project is so; what it tells to run is in `test_docs_commands.py`."""
+"""What the documentation says of itself and of the project is so; `test_docs_commands.py` runs what it shows."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_readme_stays_what_a_visitor_needs() -> None:
 def test_one_name_and_one_version_of_the_project_everywhere() -> None:
     version = re.search(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert version
-    assert TAG == f"v{version[1]}"
+    assert f"v{version[1]}" == TAG
     hub = ROOT / "hub" / "tap-emaillogs.yml"
     texts = {path: path.read_text("utf-8") for path in [*PAGES, hub, ROOT / "mkdocs.yml"]}
     for path, text in texts.items():
@@ -102,9 +102,10 @@ def test_the_hubs_definition_is_that_of_meltano_yml() -> None:
     assert not any("value" in setting for setting in hub["settings"]), "a default would switch a provider on"
 
 
+TROUBLE = (ROOT / "docs/troubleshooting.md").read_text("utf-8")
 MESSAGES = [
     message
-    for table in re.findall(r"\| (?:message|what to do, says the line) \|.*?\n\n", (ROOT / "docs/troubleshooting.md").read_text("utf-8") + "\n", re.DOTALL)
+    for table in re.findall(r"\| (?:message|what to do, says the line) \|.*?\n\n", TROUBLE, re.DOTALL)
     for row in table.splitlines()[2:]
     for message in re.findall(r"`([^`]+)`", row.split(" | ")[0])
 ]  # fmt: skip

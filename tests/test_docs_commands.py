@@ -1,7 +1,7 @@
-"""A stranger copies what README and the pages of docs/ show into an empty directory and follows it: all of it works.
+"""A stranger copies what README and docs/ show into an empty directory and follows it: all of it works.
 
-The internet is played (`internet.py`): the vendors under their real names, this checkout as the project's repository, and
-packages from a directory of wheels. See `pages.py` for what becomes of a block.
+The internet is played (`internet.py`): the vendors under their real names, this checkout as the project's repository,
+and packages from a directory of wheels. See `pages.py` for what becomes of a block.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -23,7 +21,8 @@ from pages import PAGES, ROOT, Block, blocks, runs
 from sandbox.server import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 pytestmark = [
     pytest.mark.thorough,
@@ -34,7 +33,6 @@ README = ROOT / "README.md"
 KEYS = {"smtp2go": ["api-YOUR-KEY"], "jetemail": ["api_YOUR-KEY", "api_ONE", "api_OTHER"]}
 """The keys that the pages show, of vendors that their commands read."""
 SIZE = 300
-Follow = Callable[..., list[str]]
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import tarfile
 from email.parser import Parser
-from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 import pytest
 
 from internet import NO_WHEELS, ROOT, SOURCE, WHEELHOUSE
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [
     pytest.mark.thorough,
