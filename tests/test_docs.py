@@ -53,7 +53,7 @@ def test_every_vendors_page_begins_with_a_configuration_that_works() -> None:
         setup = page.read_text("utf-8").split("## Set up")[1].split("\n## ")[0]
         assert f'"{provider.name}": {{' in setup
         assert "History" in setup or "history" in setup
-        assert re.search(r"\| mails a day \|", setup), "what does a day cost?"
+        assert re.search(r"\| rows a day \|", setup), "what does a day cost?"
 
 
 def test_readme_stays_what_a_visitor_needs() -> None:
@@ -99,6 +99,8 @@ def test_the_hubs_definition_is_that_of_meltano_yml() -> None:
         "select",
     ):
         assert hub[key] == ours[key], key
+    # Meltano warns of a stream that is named and not there, and not every vendor is configured.
+    assert all("*" in pattern.split(".")[0] for pattern in hub["select"])
     assert not any("value" in setting for setting in hub["settings"]), "a default would switch a provider on"
 
 

@@ -118,6 +118,8 @@ def test_every_row_arrives_in_duckdb(played: tuple[Sandbox, Run, Path], tmp_path
         assert_same(played[1], rows)
         statuses = connection.execute(f"select distinct status from {SCHEMA}.sync_windows").fetchall()
         assert statuses == [("complete",)]
+        tables = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+        assert tables == {*played[1].schemas} - {"zeptomail_emails"}, "what meltano.yml selects"
 
 
 @pytest.mark.skipif(bool(ABSENT), reason=ABSENT or "")
