@@ -1,4 +1,4 @@
-"""What a day costs in requests is what the vendors' pages say: five days of runs every six hours, the last one counted."""
+"""A day costs as many requests as the vendors' pages say: five days of runs every six hours, the last one counts."""
 
 from __future__ import annotations
 

@@ -30,11 +30,10 @@ def test_every_block_is_run_or_says_why_not(page: Path) -> None:
     found = blocks(page)
     assert len(found) * 2 == len(re.findall(r"^ *```", page.read_text("utf-8"), re.MULTILINE)), "a fence is not closed"
     for block in found:
-        if block.language in KNOWN - {"text"} and not block.reason:
+        assert block.language in KNOWN, f"{block}: what is to become of {block.language or 'a bare block'}?"
+        if not block.reason:
             assert block.language != "yaml" or block.title, f"{block}: what is this file called?"
             assert block.language != "console" or block.commands, f"{block}: no line begins with `$ `"
-        elif block.language not in KNOWN:
-            assert not block.language, f"{block}: what is to become of {block.language}?"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
