@@ -3,8 +3,9 @@
     python scripts/generate.py            write
     python scripts/generate.py --check    change nothing; status 1 when a file is not as it should be
 
-`meltano.yml`: every setting of the tap, from its configuration schema. No setting of a provider gets a default there: a
-default would switch the provider on. `README.md`: the tables of `readme_tables.py`.
+`meltano.yml` and the definition for the Meltano Hub: every setting of the tap, from its configuration schema. No
+setting of a provider gets a default there: a default would switch the provider on. `docs/`: the tables of
+`docs_tables.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import readme_tables
+import docs_tables
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.tap import TapEmailLogs
 
@@ -83,7 +84,7 @@ def setting(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def extractor() -> Iterator[str]:
-    """Yield the generated part of the extractor in `meltano.yml`."""
+    """Yield the generated part of the extractor for Meltano."""
     TapEmailLogs.append_builtin_config(TapEmailLogs.config_jsonschema)
     yield "settings_group_validation:"
     for provider in PROVIDERS:
@@ -96,8 +97,9 @@ def extractor() -> Iterator[str]:
 
 BLOCKS: tuple[tuple[str, str, Callable[[], Iterator[str]]], ...] = (
     ("meltano.yml", "extractor", extractor),
-    ("README.md", "streams", readme_tables.streams),
-    ("README.md", "settings", readme_tables.settings),
+    ("hub/tap-emaillogs.yml", "extractor", extractor),
+    ("docs/streams.md", "streams", docs_tables.streams),
+    ("docs/settings.md", "settings", docs_tables.settings),
 )
 """File, name of the block in it, and what writes its lines."""
 MARKERS = {".yml": ("# ", ""), ".md": ("<!-- ", " -->")}

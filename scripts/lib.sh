@@ -10,6 +10,9 @@ home=${TAP_EMAILLOGS_HOME:-$root/.envs}
 
 # Never a Python from elsewhere unless asked; compiled once here rather than at every start.
 export UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# The certificates that this machine trusts, as pip has it: a company's proxy may sign with one of its own. (uv has its
+# own list by default. The second name is that of uv before 0.10.)
+export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true} UV_NATIVE_TLS=${UV_NATIVE_TLS:-true}
 unset VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
@@ -26,6 +29,14 @@ die() {
     exit 1
   }
 }
+
+# pip older than 24.2 has a list of its own, too.
+for bundle in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt; do
+  if [ -s "$bundle" ]; then
+    export PIP_CERT=${PIP_CERT:-$bundle}
+    break
+  fi
+done
 
 # Lines "3.12 /path/to/python": each Python that is found and works, the default first, each version once.
 # A name on PATH may be a shim that runs nothing, so each is asked.
@@ -86,6 +97,24 @@ environment() { # name, requirements
     "$UV" venv --quiet --python "$PYTHON" "$directory"
     "$UV" pip sync --quiet --python "$directory" --require-hashes "$file"
     echo "$stamp" >"$directory/.stamp"
+  fi
+}
+
+# Sets WHEELHOUSE to a directory with all that README installs but the tap itself, for the Python of find_python: tests
+# install from there, without a network.
+wheelhouse() { # an environment with pip
+  local stamp name
+  local files=(build runtime target-duckdb)
+  export WHEELHOUSE=$home/wheels-$VERSION
+  stamp="$PYTHON $(cd "$root/requirements" && git hash-object "${files[@]/%/.txt}" | git hash-object --stdin)"
+  if [ "$(cat "$WHEELHOUSE/.stamp" 2>/dev/null)" != "$stamp" ]; then
+    say "Fetching wheels for Python $VERSION, for the tests that install"
+    rm -rf "$WHEELHOUSE"
+    for name in "${files[@]}"; do
+      "$home/$1/bin/python" -m pip download -qq --no-deps --require-hashes --dest "$WHEELHOUSE" \
+        --requirement "$root/requirements/$name.txt" >&2
+    done
+    echo "$stamp" >"$WHEELHOUSE/.stamp"
   fi
 }
 

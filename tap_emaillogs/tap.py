@@ -68,6 +68,8 @@ class TapEmailLogs(Tap):
         self.redact = Redactor(configuration.secrets(given, self._full_schema()))
         self._signal: int | None = None
         self._wake: Callable[[], None] | None = None
+        self.windows_read: list[Record] = []
+        """Rows of the ledger, where streams are read one by one and not in a sync: what each window came to."""
         super().__init__(config=given, **kwargs)
 
     @classmethod
@@ -108,6 +110,18 @@ class TapEmailLogs(Tap):
             kind for account in self.accounts.get(provider.name, ()) for kind in provider.streams_for(account.settings)
         }
         return [kind for kind in provider.streams if kind in readable]
+
+    def setup_mapper(self) -> None:
+        """Prepare stream maps; a stream that is not selected keeps its whole schema, for whoever reads it all the same.
+
+        The SDK would leave it without a column: its own test suite reads every stream.
+        """
+        super().setup_mapper()
+        for entry in self.catalog.streams:
+            if not entry.metadata.resolve_selection()[()]:
+                self.mapper.register_raw_stream_schema(
+                    entry.stream or entry.tap_stream_id, entry.schema.to_dict(), entry.key_properties
+                )
 
     def accounts_of(self, stream: LogStream) -> list[Account]:
         """Return the accounts in which a stream can be read."""
@@ -200,7 +214,9 @@ class TapEmailLogs(Tap):
         """
         from tap_emaillogs.engine import sync  # noqa: PLC0415 - see above
 
-        return sync.records(self.sources, stream, context, config=self.config, clock=self.clock)
+        return sync.records(
+            self.sources, stream, context, config=self.config, clock=self.clock, ledger=self.windows_read
+        )
 
     # Telling beforehand.
 

@@ -111,7 +111,7 @@ def plain(value: Any) -> Any:
 
 
 def test_every_row_arrives_in_duckdb(played: tuple[Sandbox, Run, Path], tmp_path: Path) -> None:
-    file = tmp_path / "mail.duckdb"
+    file = tmp_path / "emaillogs.duckdb"
     page = tmp_path / "page.html"
     settings = {"TARGET_DUCKDB_FILEPATH": str(file), "EMAILLOGS_DUCKDB": str(file), "EMAILLOGS_PAGE": str(page)}
     load(played, "target-duckdb", tmp_path, "dbt-duckdb:build", "page:write", **settings)
@@ -127,6 +127,13 @@ def test_every_row_arrives_in_duckdb(played: tuple[Sandbox, Run, Path], tmp_path
         statuses = connection.execute(f"select distinct status from {SCHEMA}.sync_windows").fetchall()
         assert statuses == [("complete",)]
         assert_models(played, lambda query: connection.execute(query).fetchall())
+        tables = {
+            name
+            for (name,) in connection.execute(
+                "select table_name from duckdb_tables() where schema_name = 'tap_emaillogs'"
+            ).fetchall()
+        }
+        assert tables == {*played[1].schemas} - {"zeptomail_emails"}, "what meltano.yml selects"
 
 
 @pytest.mark.skipif(bool(ABSENT), reason=ABSENT or "")

@@ -102,15 +102,22 @@ class Sync:
         return 1 if failures else 0
 
 
-def records(
-    sources: Sources, stream: Stream, context: Context | None, *, config: Mapping[str, Any], clock: Clock
+def records(  # noqa: PLR0913 - all named
+    sources: Sources,
+    stream: Stream,
+    context: Context | None,
+    *,
+    config: Mapping[str, Any],
+    clock: Clock,
+    ledger: list[Record],
 ) -> Iterator[Record]:
-    """Yield what is due for one stream in one partition.
+    """Yield what is due for one stream in one partition; the windows read are added to `ledger`.
 
     Raises:
         ReadError: An endpoint failed.
     """
-    endpoints, failures = sources.endpoints({stream.name: RecordLines(stream)}, Privacy.of(config), clock.now())
+    privacy = Privacy.of(config)
+    endpoints, failures = sources.endpoints({stream.name: RecordLines(stream)}, privacy, clock.now())
     for failure in failures:
         raise failure.error
     wanted = [
@@ -118,4 +125,4 @@ def records(
         for endpoint in endpoints
         if not context or dict(context) in ({"account": endpoint.id[1]}, dict(zip(_ENDPOINT, endpoint.id, strict=True)))
     ]
-    yield from records_of(wanted, clock)
+    yield from records_of(wanted, clock, privacy, ledger)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("tap-emaillogs")
 _decode = msgspec.json.Decoder().decode
+_NOT_TAKEN = "its records were not all taken"
 
 
 class WindowWriter:
@@ -158,12 +159,9 @@ class WindowWriter:
             self._finish(endpoint)
 
     def _write_ledger(self) -> None:
-        # Filters may name a recipient.
         rows, self._rows = self._rows, []
         if self._ledger in self._outputs and rows:
-            plan = self._privacy.plan(columns(SyncWindows), columns(SyncWindows))
-            hidden = [one for row in rows for one in plan.hide(row, [[row]])[0]]
-            self._emit(self._ledger, *self._outputs[self._ledger].of_records(hidden))
+            self._emit(self._ledger, *self._outputs[self._ledger].of_records(_cleared(rows, self._privacy)))
             self._end_window([self._ledger])
 
     def report(self) -> int:
@@ -178,21 +176,38 @@ class WindowWriter:
         return sum(endpoint.ledger.gaps for endpoint in self._endpoints)
 
 
-def records_of(endpoints: Sequence[Endpoint], clock: Clock) -> Iterator[Record]:
+def records_of(endpoints: Sequence[Endpoint], clock: Clock, privacy: Privacy, ledger: list[Record]) -> Iterator[Record]:
     """Yield the records of endpoints that feed one stream, whose output makes plain lines of them.
+
+    `ledger` gets a row for every window. One whose records were not all taken, since whoever asked wanted no more, is
+    pending: nothing was kept of it.
 
     Raises:
         ReadError: An endpoint failed.
     """
     engine = Engine(endpoints, clock)
-    for step in engine.steps():
-        if isinstance(step, WindowRead):
-            with contextlib.closing(step):
-                for block in step.blocks():
-                    yield from map(_decode, block.lines.splitlines())
-                step.commit()
-        elif isinstance(step, EndpointChanged):
-            step.endpoint.keep_notes()
-            step.endpoint.notes_written()
+    try:
+        for step in engine.steps():
+            if isinstance(step, WindowRead):
+                with contextlib.closing(step):
+                    try:
+                        for block in step.blocks():
+                            yield from map(_decode, block.lines.splitlines())
+                    except GeneratorExit:
+                        step.endpoint.ledger.add(step.reading.window, "pending", gap_reason=_NOT_TAKEN)
+                        raise
+                    step.commit()
+            elif isinstance(step, EndpointChanged):
+                step.endpoint.keep_notes()
+                step.endpoint.notes_written()
+    finally:
+        for endpoint in endpoints:
+            ledger.extend(_cleared(endpoint.ledger.take(), privacy))
     for failure in engine.failures:
         raise failure.error
+
+
+def _cleared(rows: Sequence[Record], privacy: Privacy) -> list[Record]:
+    """Hide what is personal in rows of the ledger: filters may name a recipient."""
+    plan = privacy.plan(columns(SyncWindows), columns(SyncWindows))
+    return [one for row in rows for one in plan.hide(row, [[row]])[0]]

@@ -1,4 +1,4 @@
-"""The tables of README.md that follow from the code: streams and settings."""
+"""The tables of `docs/` that follow from the code: streams and settings."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def settings() -> Iterator[str]:
     yield from ("| setting | meaning |", "| --- | --- |", *_rows(properties(General)))
     privacy: Any = PRIVACY.wrapped
     yield from _rows(privacy.wrapped.values(), "privacy.")
-    yield from ("", "Each provider's object, and each of its `accounts`, also takes:", "")
+    yield from ("", "## Every provider", "", "Each provider's object, and each of its `accounts`, also takes:", "")
     yield from ("| setting | meaning |", "| --- | --- |", *_rows(properties(Settings)))
     yield "| `accounts` | A list of objects of the same keys; what one leaves out it takes from the object around it. |"
     for provider in PROVIDERS:
         other = ", ".join(f"{name} {value}" for name, value in _other_defaults(provider))
-        yield from ("", f"**`{provider.name}`** ({provider.title}; other defaults: {other})", "")
+        yield from ("", f"## `{provider.name}`", "", f"{provider.title}; other defaults: {other}.", "")
         yield from ("| setting | meaning |", "| --- | --- |")
         yield from _rows(own_properties(provider), f"{provider.name}.")
 
