@@ -236,6 +236,7 @@ def _with_a_wrong_clock(stage: Stage, subject: Subject, minutes: int) -> str:
             runs.append(run(config, catalog=select, state=state, clock=Skewed(true, minutes), box=box))
             true.pass_time(minutes=30)
             assert runs[-1].status == 0, runs[-1].stderr
+        config[vendor]["settle_minutes"] = 0
         late = run(config, catalog=select, clock=true, box=box)
     assert len(upserted(late, subject.stream)) > 5
     assert upserted(runs, subject.stream).keys() == upserted(late, subject.stream).keys()

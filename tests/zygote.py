@@ -7,6 +7,7 @@ take to start is saved. Orders come as lines of JSON on stdin (`Order`), and are
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import json
 import mmap
@@ -15,7 +16,9 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
+import traceback
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,11 +52,15 @@ class SharedClock(Clock):
     def wait(self, seconds: float) -> None:
         if self.stopped:
             raise Stopped
-        self.pass_time(timedelta(seconds=max(0.0, seconds)))
+        self._pass(max(0.0, seconds))
 
     def pass_time(self, span: timedelta) -> None:
-        """Move on. Two processes or threads that wait at once may pass as one, as real waits do."""
-        self._shared[:8] = struct.pack("d", self.monotonic() + span.total_seconds())
+        """Move on."""
+        self._pass(span.total_seconds())
+
+    def _pass(self, seconds: float) -> None:
+        """Move on. Processes and threads that wait at once may pass as one, as real waits do."""
+        self._shared[:8] = struct.pack("d", self.monotonic() + seconds)
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,7 @@ def _main() -> None:
 
         def tap(order: Order = order) -> None:
             os.dup2(os.open(order.err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+            faulthandler.register(signal.SIGUSR1)
             if order.clock:
                 TapEmailLogs.clock_class = staticmethod(lambda: SharedClock(order.clock))  # type: ignore[assignment]
             sys.argv[1:] = order.arguments
@@ -167,8 +175,10 @@ def _play(order: Order, tap: Callable[[], None], target: Callable[[], None]) -> 
                     os.kill(pid, number)
         if elapsed > _LIMIT and not hung:
             hung = True
-            for pid in children:
-                os.kill(pid, signal.SIGKILL)
+            due = [(elapsed + 1, who, int(signal.SIGKILL)) for who in ("tap", "target")]
+            for pid, name in children.items():
+                if name == "tap":
+                    os.kill(pid, signal.SIGUSR1)  # to tell where
         pid, status, usage = os.wait4(-1, os.WNOHANG)
         if pid:
             name = children.pop(pid)
@@ -188,28 +198,26 @@ def _forked(work: Callable[[], None], number: int, end: int, others: tuple[int, 
         os.close(other)
     os.dup2(end, number)
     os.close(end)
-    _end_by(work)
+    _live(work)
 
 
-def _end_by(work: Callable[[], None]) -> NoReturn:
-    """Work, and end as an interpreter does."""
-    raise _Become(work)
-
-
-class _Become(BaseException):
-    """Unwinds a child out of the loop, so that it ends as a program ends."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        super().__init__()
-        self.work = work
+def _live(work: Callable[[], None]) -> NoReturn:
+    """Work, and end as an interpreter does: it waits for threads, and flushes; taking itself apart is left out."""
+    status = 1
+    try:
+        work()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - as an interpreter would
+        traceback.print_exc()
+    finally:
+        threading._shutdown()  # type: ignore[attr-defined]
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
-    become: _Become | None = None
-    try:
-        _main()
-    except _Become as child:
-        become = child
-    if become is not None:
-        become.work()
+    _main()
