@@ -56,6 +56,7 @@ class Sandbox:
         future: How far beyond the start live data is planned.
         quiet: Age of the youngest row at the start, at least.
         enforce_budget: Answer 429 past a vendor's published requests a minute.
+        dated: Give answers a `Date`, by the sandbox's clock; they have none by default.
         port: 0 is any.
     """
 
@@ -71,6 +72,7 @@ class Sandbox:
         future: timedelta = timedelta(0),
         quiet: timedelta = timedelta(minutes=10),
         enforce_budget: bool = False,
+        dated: bool = False,
         port: int = 0,
     ) -> None:
         self.fixed = now if isinstance(now, datetime) else None
@@ -86,7 +88,7 @@ class Sandbox:
         self.faults = Faults()
         self.requests: list[Logged] = []
         self.budgets = Budgets(self.world.now if callable(now) else None) if enforce_budget else None
-        self._port = port
+        self._port, self._dated = port, dated
 
     @staticmethod
     def _system() -> datetime:
@@ -191,7 +193,8 @@ class Sandbox:
         answer = (fault and self._in_its_place(fault, vendor, request)) or self._played(vendor, request)
         if fault:
             answer = spoiled(fault, answer)
-        answer.headers.setdefault("Date", format_datetime(self.world.now(), usegmt=True))
+        if self._dated:
+            answer.headers.setdefault("Date", format_datetime(self.world.now(), usegmt=True))
         self.log(name, request, answer.status, key, fault.kind if fault else None)
         return answer
 

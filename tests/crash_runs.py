@@ -134,7 +134,13 @@ class Crashes:
         target = {"database": str(self._database), **load}
         before = self._clock.monotonic()
         ended = self._zygote.run(
-            Order(arguments, str(self._folder / "err"), target=target, kills=kills or [], clock=str(self._folder / "clock"))
+            Order(
+                arguments,
+                str(self._folder / "err"),
+                target=target,
+                kills=kills or [],
+                clock=str(self._folder / "clock"),
+            )
         )
         waited = self._clock.monotonic() - before
         assert waited < STALL, f"it has waited for {waited:.0f} s, by its clock\n{self._errors()}"
@@ -194,7 +200,9 @@ def main() -> None:
     began = time.monotonic()
     found = crash(given.count, given.seed)
     minutes = (time.monotonic() - began) / 60
-    print(f"{found.count.total()} crashes in {found.chains} chains, {minutes:.1f} minutes; every row was there, none twice:")
+    print(
+        f"{found.count.total()} crashes in {found.chains} chains, {minutes:.1f} minutes; every row was there, none twice:"
+    )
     for kind in KINDS:
         print(f"- {kind}: {found.count[kind]}")
 

@@ -222,7 +222,9 @@ class Soak:
         if quiet:
             return True
         if self.dice.random() < 0.05:
-            self.box.late(self.dice.choice(self.vendors), count=self.dice.randint(1, 3), minutes_ago=self.dice.uniform(1, 50))
+            self.box.late(
+                self.dice.choice(self.vendors), count=self.dice.randint(1, 3), minutes_ago=self.dice.uniform(1, 50)
+            )
         if struck := self.dice.random() < 0.15:
             fault = {**self.dice.choice(FAULTS), "times": self.dice.choice((1, 1, 3, 9))}
             self.box.fault(vendor=self.dice.choice(self.vendors), after=self.dice.choice((0, 0, 1, 3)), **fault)
@@ -302,7 +304,9 @@ class Soak:
             ghosts = [one for one in over if not self._happened(stream, json.loads(have[stream][one]), once)]
             assert not ghosts, f"{stream}: {len(ghosts)} ghosts, such as {have[stream][min(ghosts)]}"
             wrong = [key for key, text in once[stream].items() if have[stream][key] != text]
-            assert not wrong, f"{stream}: {len(wrong)} rows of an older version: {have[stream][wrong[0]]}, not {once[stream][wrong[0]]}"
+            assert not wrong, (
+                f"{stream}: {len(wrong)} rows of an older version: {have[stream][wrong[0]]}, not {once[stream][wrong[0]]}"
+            )
             self.figures.rows[stream] = len(have[stream])
         incomplete = [row for row in map(json.loads, have[LEDGER].values()) if row["status"] != "complete"]
         # While a tap is down for longer than lies between the last revisit and the end of a vendor's memory, it misses

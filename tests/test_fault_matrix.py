@@ -227,7 +227,7 @@ def _with_a_wrong_clock(stage: Stage, subject: Subject, minutes: int) -> str:
     true, vendor = Ticking(), subject.vendor
     options = {vendor: stage.options(subject)[vendor] | dict(facts(vendor + subject.variant).recent)}
     future = timedelta(hours=3)
-    with Sandbox(size=120, now=true.now, future=future, vendors=[vendor], options=options) as box:
+    with Sandbox(size=120, now=true.now, future=future, vendors=[vendor], options=options, dated=True) as box:
         config = stage.config_in(box, subject, lookback_minutes=0, revisit_minutes=[])
         select = catalog(config, [subject.stream, LEDGER])
         runs: list[Run] = []
