@@ -200,11 +200,10 @@ def main() -> None:
     began = time.monotonic()
     found = crash(given.count, given.seed)
     minutes = (time.monotonic() - began) / 60
-    print(
-        f"{found.count.total()} crashes in {found.chains} chains, {minutes:.1f} minutes; every row was there, none twice:"
+    head = (
+        f"{found.count.total():,} crashes in {found.chains} chains, {minutes:.1f} minutes; no row missing, none wrong:"
     )
-    for kind in KINDS:
-        print(f"- {kind}: {found.count[kind]}")
+    sys.stdout.write("\n".join([head, *(f"- {kind}: {found.count[kind]:,}" for kind in KINDS), ""]))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,52 @@ import sqlite3
 import sys
 import time
 from contextlib import closing
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class _Loader:
+    """What is read and not yet committed."""
+
+    def __init__(self, connection: sqlite3.Connection, batch: int, pause: float) -> None:
+        self._connection, self._batch, self._pause = connection, batch, pause
+        self._keys: dict[str, list[str]] = {}
+        self._rows: list[tuple[str, str, str]] = []
+        self._state: str | None = None
+        connection.execute("pragma synchronous = off")  # the machine does not die
+        for table in ("rows(stream, key, record, primary key (stream, key))", "state(value)", "last(type)"):
+            connection.execute(f"create table if not exists {table}")
+
+    def take(self, message: dict[str, Any]) -> None:
+        match message:
+            case {"type": "SCHEMA", "stream": stream, "key_properties": keys}:
+                self._keys[stream] = keys
+            case {"type": "RECORD", "stream": stream, "record": record}:
+                key = json.dumps([record[name] for name in self._keys[stream]])
+                self._rows.append((stream, key, json.dumps(record, sort_keys=True)))
+            case {"type": "STATE", "value": value}:
+                self._state = json.dumps(value)
+            case _:
+                raise ValueError(f"no message: {message}")
+        if len(self._rows) >= self._batch:
+            self.commit()
+
+    def commit(self) -> None:
+        time.sleep(self._pause)
+        self._connection.execute("begin")
+        self._connection.executemany("insert or replace into rows values (?, ?, ?)", self._rows)
+        if self._state is not None:
+            self._connection.execute("delete from state")
+            self._connection.execute("insert into state values (?)", [self._state])
+        self._connection.execute("commit")
+        self._rows, self._state = [], None
+
+    def end(self, last: str) -> None:
+        self.commit()
+        self._connection.execute("delete from last")
+        self._connection.execute("insert into last values (?)", [last])
 
 
 def load(database: str, batch: int = 100, pause: float = 0, die_at: int = 0, how: str = "killed") -> None:
@@ -28,25 +72,9 @@ def load(database: str, batch: int = 100, pause: float = 0, die_at: int = 0, how
         die_at: The line at which it ends, before it commits anything more; 0: none.
         how: It is "killed" there, or it "leaves" and closes the pipe.
     """
-    keys: dict[str, list[str]] = {}
-    waiting: list[tuple[str, str, str]] = []
-    state: str | None = None
     last = ""
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.execute("pragma synchronous = off")  # the machine does not die
-        for table in ("rows(stream, key, record, primary key (stream, key))", "state(value)", "last(type)"):
-            connection.execute(f"create table if not exists {table}")
-
-        def commit() -> None:
-            time.sleep(pause)
-            connection.execute("begin")
-            connection.executemany("insert or replace into rows values (?, ?, ?)", waiting)
-            if state is not None:
-                connection.execute("delete from state")
-                connection.execute("insert into state values (?)", [state])
-            connection.execute("commit")
-            waiting.clear()
-
+        loader = _Loader(connection, batch, pause)
         for number, line in enumerate(sys.stdin.buffer, 1):
             if number == die_at:
                 if how == "killed":
@@ -57,22 +85,8 @@ def load(database: str, batch: int = 100, pause: float = 0, die_at: int = 0, how
                 break
             message = json.loads(line)
             last = message["type"]
-            match message:
-                case {"type": "SCHEMA"}:
-                    keys[message["stream"]] = message["key_properties"]
-                case {"type": "RECORD", "stream": stream, "record": record}:
-                    key = json.dumps([record[name] for name in keys[stream]])
-                    waiting.append((stream, key, json.dumps(record, sort_keys=True)))
-                case {"type": "STATE", "value": value}:
-                    state = json.dumps(value)
-                case _:
-                    raise ValueError(f"no message: {line[:200]!r}")
-            if len(waiting) >= batch:
-                commit()
-                state = None
-        commit()
-        connection.execute("delete from last")
-        connection.execute("insert into last values (?)", [last])
+            loader.take(message)
+        loader.end(last)
 
 
 def tables(database: Path) -> dict[tuple[str, str], str]:

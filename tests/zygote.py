@@ -149,7 +149,8 @@ def _main() -> None:
         def target(order: Order = order) -> None:
             strict_target.load(**order.target)
 
-        print(json.dumps(asdict(_play(order, tap, target))), flush=True)
+        sys.stdout.write(json.dumps(asdict(_play(order, tap, target))) + "\n")
+        sys.stdout.flush()
 
 
 def _play(order: Order, tap: Callable[[], None], target: Callable[[], None]) -> Ended:
@@ -192,13 +193,13 @@ def _play(order: Order, tap: Callable[[], None], target: Callable[[], None]) -> 
 def _forked(work: Callable[[], None], number: int, end: int, others: tuple[int, ...]) -> int:
     """Fork a child that works with the descriptor `end` as its stdin or stdout; return its process id."""
     pid = os.fork()
-    if pid:
-        return pid
-    for other in others:
-        os.close(other)
-    os.dup2(end, number)
-    os.close(end)
-    _live(work)
+    if pid == 0:
+        for other in others:
+            os.close(other)
+        os.dup2(end, number)
+        os.close(end)
+        _live(work)
+    return pid
 
 
 def _live(work: Callable[[], None]) -> NoReturn:
