@@ -41,7 +41,7 @@ class Figures:
         yield f"- {self.cut:,} runs whose end was lost; outages: {', '.join(self.outages) or 'none'}"
         yield f"- {self.rows.total():,} rows in {len(self.rows)} tables: none missing, none too many, none out of date"
         if self.unvisited:
-            yield f"- {self.unvisited:,} stretches that a vendor forgot before the last look at them, as the ledger tells"
+            yield f"- {self.unvisited:,} stretches forgotten by a vendor before the last look, as the ledger tells"
         for name, values, unit in (
             ("STATE", self.state, "bytes"),
             ("memory", [value >> 20 for value in self.memory], "MB"),
