@@ -35,7 +35,7 @@ FACTS = Facts(
                     "emails": ["reports@example.com"],
                     "from": "billing@shop.example",
                     "directory": options["directory"],
-                    "wait_minutes": 30,
+                    "wait_minutes": 1,
                 }
             },
             token={"login": True},
