@@ -191,8 +191,8 @@ class Sandbox:
             time.sleep(fault.seconds if fault.kind != "drip" else 0)
             request.fault = fault
         answer = (fault and self._in_its_place(fault, vendor, request)) or self._played(vendor, request)
-        if fault:
-            answer = spoiled(fault, answer)
+        if request.fault:
+            answer = spoiled(request.fault, answer)
         if self._dated:
             answer.headers.setdefault("Date", format_datetime(self.world.now(), usegmt=True))
         self.log(name, request, answer.status, key, fault.kind if fault else None)

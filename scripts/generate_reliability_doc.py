@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, RECORD = ROOT / "docs" / "reliability.md", ROOT / "tests" / "fault_matrix.json"
-_BLOCK = re.compile(r"(<!-- fault matrix: written by scripts/generate_reliability_doc\.py -->\n).*?(<!-- end -->\n)", re.S)
+_BLOCK = re.compile(
+    r"(<!-- fault matrix: written by scripts/generate_reliability_doc\.py -->\n).*?(<!-- end -->\n)", re.S
+)
 SIGNS = {"same rows": "=", "named failure": "F", "pending": "P", "truncated": "T"}
 
 Matrix = dict[str, dict[str, dict[str, str]]]
@@ -67,7 +69,9 @@ def main(arguments: list[str]) -> int:
     old = PAGE.read_text("utf-8")
     new = page(old)
     if arguments == ["--check"]:
-        print(f"{PAGE.name} is {'as it should be' if old == new else 'not up to date: run scripts/' + Path(__file__).name}")
+        print(
+            f"{PAGE.name} is {'as it should be' if old == new else 'not up to date: run scripts/' + Path(__file__).name}"
+        )
         return int(old != new)
     PAGE.write_text(new, "utf-8")
     print(f"wrote {PAGE.name}")

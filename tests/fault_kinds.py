@@ -22,6 +22,7 @@ class Kind:
     Attributes:
         order: What `Sandbox.fault` is told; empty: the cell plays it itself, by its name.
         impatient: Whether real time must pass.
+        tries: `max_tries`.
         rows: Whether it is in an answer's rows, and
         kept: tells from the record's texts, written one after the other, whether the value is still there.
         of: Why a stream cannot suffer it, by the sandbox's name of the fault (`Endpoint.unfit`).
@@ -29,6 +30,7 @@ class Kind:
 
     order: Mapping[str, Any] = field(default_factory=dict)
     impatient: bool = False
+    tries: int = TRIES
     rows: bool = False
     kept: Callable[[str], bool] | None = None
 
@@ -52,7 +54,7 @@ KINDS: dict[str, Kind] = {
     **{str(status): _status(status) for status in range(500, 505)},
     "connection refused": Kind(),
     "connection reset": Kind({"kind": "reset"}),
-    "half-open connection": Kind({"kind": "half_open"}, impatient=True),
+    "half-open connection": Kind({"kind": "half_open"}, impatient=True, tries=8),
     "time-out": Kind({"kind": "slow", "seconds": 3 * SHORT}, impatient=True),
     "slow bytes": Kind({"kind": "drip", "seconds": SHORT / 5}, impatient=True),
     "cut body": Kind({"kind": "cut"}),

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from sandbox.base.web import Request
 
 SIZE, PAGE = 24, 8
+LONG = 5
+"""`timeout_seconds` where it is not to run out."""
 MOST_REQUESTS = 1_000
 LONGEST_WAIT = timedelta(days=1).total_seconds()
 
@@ -108,11 +110,12 @@ class Stage:
         found[subject.vendor] |= more
         return found
 
-    def config(self, subject: Subject, *, patience: float = 5, **more: Any) -> dict[str, Any]:
-        """Return the tap's configuration for a subject and its neighbour."""
-        own = self.config_in(self.box, subject, **more)
+    def config(self, subject: Subject, kind: Kind | None = None) -> dict[str, Any]:
+        """Return the tap's configuration for a subject and its neighbour, as a fault needs it."""
+        own = self.config_in(self.box, subject)
         other = self.config_in(self.box, Subject(facts(subject.neighbour).stream, subject.neighbour))
-        return {"timeout_seconds": patience, "max_tries": TRIES, **own, **other}
+        patience = SHORT if kind is not None and kind.impatient else LONG
+        return {"timeout_seconds": patience, "max_tries": kind.tries if kind else TRIES, **own, **other}
 
     @staticmethod
     def config_in(box: Sandbox, subject: Subject, **more: Any) -> dict[str, Any]:
@@ -277,11 +280,6 @@ def orders(subject: Subject, kind: Kind, stage: Stage) -> dict[str, Any]:
     }
     more = {"column": endpoint.text} if kind.rows else {"location": stage.abroad.url}
     return {**where, **kind.order, **more}
-
-
-def impatience(kind: Kind) -> float:
-    """Return `timeout_seconds` for a cell."""
-    return SHORT if kind.impatient else 5
 
 
 def cells() -> Iterator[tuple[Subject, str, str]]:

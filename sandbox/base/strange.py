@@ -67,7 +67,7 @@ def in_file(content: bytes, name: str, column: str) -> bytes:
 
 def spoiled(content: bytes, fault: Fault | None) -> bytes:
     """Return a file as a fault of the request for it makes it."""
-    return in_file(content, fault.body, fault.column) if fault is not None and fault.kind == "row" else content
+    return content if fault is None else in_file(content, fault.body, fault.column)
 
 
 def _in_csv(content: bytes, name: str, column: str) -> bytes:

@@ -41,7 +41,7 @@ class Request:
     body: bytes = b""
     raw_query: str = ""
     fault: Fault | None = None
-    """What is to go wrong: a vendor plays `faults.BY_VENDOR`, and `row` in files of its making; the server the rest."""
+    """What is to go wrong: the vendor plays `faults.BY_VENDOR` and what it takes, the server the rest."""
 
     def json(self) -> Any:
         """Decode the body; raises ValueError when it is no JSON."""
@@ -50,6 +50,13 @@ class Request:
     def has(self, kind: str) -> bool:
         """Tell whether this request is to suffer the fault `kind`."""
         return self.fault is not None and self.fault.kind == kind
+
+    def take(self, kind: str) -> Fault | None:
+        """Return the fault `kind`, if this request is to suffer it, for the vendor to play it in the server's place."""
+        if not self.has(kind):
+            return None
+        taken, self.fault = self.fault, None
+        return taken
 
 
 @dataclass

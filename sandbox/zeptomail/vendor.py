@@ -137,7 +137,7 @@ class ZeptoMail(Vendor[Book]):
         span = start + understood, end + understood
         jobs = self._jobs[book.account.key]
         password = body.get("password", "")
-        job = Job(len(jobs), kind, query, password, self.world.now(), span, book, request.fault)
+        job = Job(len(jobs), kind, query, password, self.world.now(), span, book, request.take("row"))
         jobs.append(job)
         job.look(self.world.now())
         listed = job.listed()
