@@ -142,7 +142,7 @@ class Soak:
                 long = min(timedelta(days=3), memory / 4) if self.dice.random() < 0.3 else timedelta(hours=4)
                 found.append((at, at + self.dice.uniform(0.2, 1) * long, who))
                 at = found[-1][1]
-        for start, end, who in found:
+        for start, end, _ in found:
             if end - start > timedelta(hours=6):
                 self.figures.outages.append(f"{who} {(end - start) / timedelta(hours=1):.0f} h")
         return found
