@@ -3,7 +3,7 @@
 python scripts/generate_reliability_doc.py            write
 python scripts/generate_reliability_doc.py --check    change nothing; status 1 when the page is not as it should be
 
-`TAP_EMAILLOGS_RECORD=1 pytest tests/test_fault_matrix.py` records anew; without it each cell is compared with the record.
+`TAP_EMAILLOGS_RECORD=1 pytest tests/test_fault_matrix.py` records anew; without it a cell is compared with the record.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, RECORD = ROOT / "docs" / "reliability.md", ROOT / "tests" / "fault_matrix.json"
 _BLOCK = re.compile(
-    r"(<!-- fault matrix: written by scripts/generate_reliability_doc\.py -->\n).*?(<!-- end -->\n)", re.S
+    r"(<!-- fault matrix: written by scripts/generate_reliability_doc\.py -->\n).*?(<!-- end -->\n)", re.DOTALL
 )
 SIGNS = {"same rows": "=", "named failure": "F", "pending": "P", "truncated": "T"}
 
@@ -30,7 +30,7 @@ Matrix = dict[str, dict[str, dict[str, str]]]
 def cell(found: dict[str, str]) -> str:
     """Return a cell: what a fault that passes comes to, and one that lasts."""
     if "unfit" in found:
-        return "–"
+        return "-"
     return " ".join(SIGNS[found[how]] for how in ("passing", "lasting") if how in found)
 
 
@@ -42,7 +42,7 @@ def lines(matrix: Matrix) -> Iterator[str]:
     for fault, row in matrix.items():
         yield f"| {fault} | " + " | ".join(cell(row[name]) for name in subjects) + " |"
     yield ""
-    yield "Where a stream cannot suffer a fault (–):"
+    yield "Where a stream cannot suffer a fault (`-`):"
     yield ""
     for name in subjects:
         reasons: dict[str, list[str]] = {}
@@ -69,9 +69,8 @@ def main(arguments: list[str]) -> int:
     old = PAGE.read_text("utf-8")
     new = page(old)
     if arguments == ["--check"]:
-        print(
-            f"{PAGE.name} is {'as it should be' if old == new else 'not up to date: run scripts/' + Path(__file__).name}"
-        )
+        told = "as it should be" if old == new else f"not up to date: run scripts/{Path(__file__).name}"
+        print(f"{PAGE.name} is {told}")
         return int(old != new)
     PAGE.write_text(new, "utf-8")
     print(f"wrote {PAGE.name}")

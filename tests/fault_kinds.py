@@ -71,7 +71,7 @@ KINDS: dict[str, Kind] = {
     "100 MB": Kind({"kind": "flood"}),
     "JSON 100,000 deep": Kind({"kind": "deep"}),
     "row that is no object": _row("no object"),
-    "row with a lone surrogate": _row("surrogate", lambda text: "lone \ufffd" in text),
+    "row with a lone surrogate": _row("surrogate", lambda text: "lone " in text and "lone ?" not in text),
     "row with NUL": _row("NUL", lambda text: "amid" in text),
     "row with 1 MB of text": _row("long", lambda text: "x" * 1_000_000 in text),
     "row with NaN": _row("NaN", lambda text: "NaN" in text),

@@ -30,7 +30,8 @@ class Figures:
     """Bytes of each run at its largest."""
     asked: list[int] = field(default_factory=list)
     """Requests of each run."""
-    outages: list[str] = field(default_factory=list)
+    outages: list[float] = field(default_factory=list)
+    """Hours of each."""
     unvisited: int = 0
     """Stretches that an outage let slip before the last look at them, as the ledger tells."""
 
@@ -38,7 +39,7 @@ class Figures:
         """Yield them in words."""
         yield f"- {self.runs:,} runs in {self.seconds / 60:.1f} minutes"
         yield f"- {self.requests:,} requests, of which {self.struck:,} met a fault; {self.failed:,} runs with status 1"
-        yield f"- {self.cut:,} runs whose end was lost; outages: {', '.join(self.outages) or 'none'}"
+        yield f"- {self.cut:,} runs whose end was lost; {len(self.outages)} outages, the longest of {max(self.outages):.0f} h"
         yield f"- {self.rows.total():,} rows in {len(self.rows)} tables: none missing, none too many, none out of date"
         if self.unvisited:
             yield f"- {self.unvisited:,} stretches forgotten by a vendor before the last look, as the ledger tells"
