@@ -91,7 +91,7 @@ class Crashes:
             if not self._incomplete():
                 break
             self._clock.pass_time(LATER)
-        assert not self._incomplete()
+        assert not (left := self._incomplete()), f"{len(left)} windows are not complete, such as {left[0]}"
         found = self._tables()
         missing, invented = self._whole.keys() - found.keys(), found.keys() - self._whole.keys()
         assert not missing, f"{len(missing)} rows are missing, such as {min(missing)}"

@@ -39,7 +39,8 @@ class Figures:
         """Yield them in words."""
         yield f"- {self.runs:,} runs in {self.seconds / 60:.1f} minutes"
         yield f"- {self.requests:,} requests, of which {self.struck:,} met a fault; {self.failed:,} runs with status 1"
-        yield f"- {self.cut:,} runs whose end was lost; {len(self.outages)} outages, the longest of {max(self.outages):.0f} h"
+        yield f"- {self.cut:,} runs of which the end was lost"
+        yield f"- {len(self.outages)} outages, the longest of {max(self.outages):.0f} h"
         yield f"- {self.rows.total():,} rows in {len(self.rows)} tables: none missing, none too many, none out of date"
         if self.unvisited:
             yield f"- {self.unvisited:,} stretches forgotten by a vendor before the last look, as the ledger tells"

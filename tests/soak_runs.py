@@ -137,14 +137,13 @@ class Soak:
         for who in (*self.vendors, "tap"):
             # What the vendor with the shortest memory forgets meanwhile nobody can read.
             memory = min(facts(name).history for name in (self.vendors if who == "tap" else [who]))
-            at = NOW + timedelta(days=2)
+            at = NOW
             while (at := at + timedelta(days=self.dice.uniform(1, 9))) < self.end:
-                long = min(timedelta(days=3), memory / 4) if self.dice.random() < 0.3 else timedelta(hours=4)
+                first = not any(who == other for _, _, other in found)
+                long = min(timedelta(days=3), memory / 4) if first or self.dice.random() < 0.3 else timedelta(hours=4)
                 found.append((at, at + self.dice.uniform(0.2, 1) * long, who))
                 at = found[-1][1]
-        for start, end, _ in found:
-            if end - start > timedelta(hours=6):
-                self.figures.outages.append(f"{who} {(end - start) / timedelta(hours=1):.0f} h")
+        self.figures.outages = [(end - start) / timedelta(hours=1) for start, end, _ in found]
         return found
 
     # Its months.
