@@ -22,7 +22,7 @@ PAGE, RECORD = ROOT / "docs" / "reliability.md", ROOT / "tests" / "fault_matrix.
 _BLOCK = re.compile(
     r"(<!-- fault matrix: written by scripts/generate_reliability_doc\.py -->\n).*?(<!-- end -->\n)", re.DOTALL
 )
-SIGNS = {"same rows": "=", "named failure": "F", "pending": "P", "truncated": "T"}
+SIGNS = {"same rows": "=", "named failure": "F", "pending": "P", "truncated": "T", "warning": "W"}
 
 Matrix = dict[str, dict[str, dict[str, str]]]
 
