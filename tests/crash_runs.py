@@ -177,6 +177,8 @@ class Crashes:
             # Small windows, and no lookback, which would hide what was lost.
             given = {"window_hours": facts(vendor).hours, "lookback_minutes": 0, "max_concurrency": 2}
             given |= {**facts(vendor).settings, **pages(vendor, 50)}
+            # Nothing that the vendor forgets while a chain goes on.
+            given["start_date"] = (NOW - facts(vendor).history + timedelta(hours=3)).isoformat()
             for endpoint in facts(vendor).endpoints.values():
                 given |= endpoint.settings(self._box.world.options[vendor])
             found |= config_of(self._box, vendor, **given)

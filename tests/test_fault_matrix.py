@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 RECORD = Path(__file__).parent / "fault_matrix.json"
 SAME, FAILED, PENDING, CUT, WARNED = "same rows", "named failure", "pending", "truncated", "warning"
-"""Two are the ledger's words: asked for and not there yet; not to be had, which is told as a warning. The last is of rows
-that the vendor has not sent: something else stood in their place, and nothing else is missing."""
+"""Two are the ledger's words: asked for and not there yet; not to be had, which is told as a warning. The last is of
+rows that the vendor has not sent: something else stood in their place, and nothing else is missing."""
 
 pytestmark = pytest.mark.timeout(60)
 
