@@ -33,9 +33,11 @@ from zygote import Order, SharedClock, Zygote
 if TYPE_CHECKING:
     from zygote import Ended
 
-SIZE = 300
+SIZE = 120
 LONGEST = 8
 """So many crashes, and then a run is left in peace."""
+BATCHES = (5, 40, 100_000)
+"""So many records the target writes at once."""
 PEACE, LATER = 3, timedelta(minutes=35)
 """A run that was killed while it asked for a report leaves a request that may not have been made, and no mail may ever
 come: half an hour later it is made again. Till then the ledger says `pending`."""
@@ -86,7 +88,7 @@ class Crashes:
             if self._crash():
                 break
         for _ in range(PEACE):
-            ended = self._run(batch=self._dice.choice((1, 40, 100_000)))
+            ended = self._run(batch=self._dice.choice(BATCHES))
             assert (ended.tap, ended.target) == (0, 0), f"{ended}\n{self._errors()}"
             if not self._incomplete():
                 break
@@ -102,15 +104,15 @@ class Crashes:
 
     def _crash(self) -> bool:
         """Let something happen at a random point; return whether the run had ended before."""
-        kind, at = self._dice.choice(KINDS), self._dice.uniform(0, self._seconds)
-        load: dict[str, Any] = {"batch": self._dice.choice((1, 40, 100_000)), "pause": self._dice.choice((0, 0, 0.002))}
+        kind, at = self._dice.choice(KINDS), self._dice.uniform(0, 0.8 * self._seconds)
+        load: dict[str, Any] = {"batch": self._dice.choice(BATCHES), "pause": self._dice.choice((0, 0, 0.002))}
         kills: list[tuple[float, str, int]] = []
         if kind in _SIGNALS:
             kills = [(at, "tap", _SIGNALS[kind])]
         elif kind == "both are killed":
             kills = [(at, "tap", signal.SIGKILL), (at + self._dice.choice((0, 0.02)), "target", signal.SIGKILL)]
         else:
-            load |= {"die_at": self._dice.randint(1, 2 * len(self._whole)), "how": kind.split()[-1]}
+            load |= {"die_at": self._dice.randint(1, len(self._whole)), "how": kind.split()[-1]}
         ended = self._run(kills=kills, **load)
         self._check(kind, ended)
         if ended.tap == 0 and ended.target == 0 and "leaves" not in kind:
