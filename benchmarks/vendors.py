@@ -42,7 +42,7 @@ def _playing(size: int, latency: float = 0, *options: str) -> Iterator[tuple[str
                 said = json.loads(process.stdout.readline())
                 slow = json.dumps({"kind": "slow", "times": -1, "seconds": latency}).encode()
                 if latency:
-                    urllib.request.urlopen(said["url"] + "/_control/faults", slow, timeout=60).close()  # noqa: S310
+                    urllib.request.urlopen(said["url"] + "/_control/faults", slow, timeout=60).close()  # noqa: S310 - loopback
                 yield said["url"], said["config"]
             finally:
                 process.terminate()

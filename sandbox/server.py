@@ -6,12 +6,14 @@ import json
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from sandbox.base.budgets import Budgets
-from sandbox.base.faults import BY_VENDOR, Fault, Faults
+from sandbox.base.faults import Fault, Faults
+from sandbox.base.spoiling import spoiled, whole
 from sandbox.base.web import Refused, Response, Server, phrase
 from sandbox.base.world import World
 from sandbox.vendors import VENDORS
@@ -84,7 +86,7 @@ class Sandbox:
             name: player(self.world) for name, player in VENDORS.items() if name in chosen
         }
         self.clock_off: timedelta | None = None
-        """How far the `Date` of answers is ahead of the sandbox's time; None: they have none."""
+        """How far the `Date` of answers is ahead of the sandbox's time; None: they have none, or the sandbox's own."""
         self.faults = Faults()
         self.requests: list[Logged] = []
         self.budgets = Budgets(self.world.now if callable(now) else None) if enforce_budget else None
@@ -134,6 +136,13 @@ class Sandbox:
         """Cancel every fault."""
         self.faults.clear()
 
+    def renew(self, options: dict[str, Any], vendors: Iterable[str]) -> None:
+        """Begin anew behind the same port: other options, vendors without a past, no faults and no requests."""
+        self.world = replace(self.world, options=options)
+        self.vendors = {name: VENDORS[name](self.world) for name in vendors}
+        self.clear_faults()
+        self.requests.clear()
+
     def truth(self) -> dict[str, Any]:
         """Return the exact counts of what is visible now: per vendor and account, and the sums."""
         vendors: dict[str, Any] = {}
@@ -181,17 +190,14 @@ class Sandbox:
         text = f"{request.raw_query}\n{request.body.decode(errors='replace')}"
         fault = self.faults.take(name, request.path, {one for one in names if one is not None}, text)
         if fault:
-            time.sleep(fault.seconds)
-            request.fault = fault if fault.kind in BY_VENDOR else None
-        answer = (fault and spoiled(fault, vendor, request)) or self._played(vendor, request)
-        if fault and fault.kind == "cut_json":
-            whole = answer.encoded()
-            answer = Response(answer.status, whole[: len(whole) // 2], answer.headers)
-        if self.clock_off is not None:
-            answer.headers["Date"] = format_datetime(self.world.now() + self.clock_off, usegmt=True)
-        answer.cut = fault is not None and fault.kind == "cut"
-        if self._dated:
-            answer.headers.setdefault("Date", format_datetime(self.world.now(), usegmt=True))
+            time.sleep(fault.seconds if fault.kind != "drip" else 0)
+            request.fault = fault
+        answer = (fault and self._in_its_place(fault, vendor, request)) or self._played(vendor, request)
+        if request.fault:
+            answer = spoiled(request.fault, answer)
+        if self._dated or self.clock_off is not None:
+            moment = self.world.now() + (self.clock_off or timedelta())
+            answer.headers.setdefault("Date", format_datetime(moment, usegmt=True))
         self.log(name, request, answer.status, key, fault.kind if fault else None)
         return answer
 
@@ -203,6 +209,25 @@ class Sandbox:
                 *(status, key, fault, dict(request.headers.items())),
             )
         )
+
+    def _in_its_place(self, fault: Fault, vendor: Vendor[Any], request: Request) -> Response | None:
+        """Return what is answered in the vendor's place, or None when the vendor is to answer."""
+        match fault.kind:
+            case "status":
+                answer = vendor.error_for(request, fault.status, phrase(fault.status))
+                body = answer.body if fault.body is None else fault.body
+                after = {}
+                if fault.retry_after is not None:
+                    moment = self.world.now() + timedelta(seconds=fault.retry_after)
+                    after["Retry-After"] = (
+                        format_datetime(moment, usegmt=True) if fault.dated else f"{fault.retry_after:g}"
+                    )
+                return Response(fault.status, body.encode() if isinstance(body, str) else body, after)
+            case "late":
+                vendor.late(fault.count, fault.minutes_ago)
+            case "change":
+                vendor.change(fault.count)
+        return whole(fault)
 
     def _played(self, vendor: Vendor[Any], request: Request) -> Response:
         if self.budgets and (refusal := self.budgets.refusal(vendor, request)):
@@ -254,26 +279,3 @@ class Sandbox:
             raise ValueError("the sandbox was not started with a fixed time")
         self.fixed = datetime.fromisoformat(given["now"])
         return {"now": self.fixed.isoformat()}
-
-
-def spoiled(fault: Fault, vendor: Vendor[Any], request: Request) -> Response | None:
-    """Return what is answered in the vendor's place, or None when the vendor is to answer."""
-    match fault.kind:
-        case "status":
-            answer = vendor.error_for(request, fault.status, phrase(fault.status))
-            after = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
-            body = answer.body if fault.body is None else fault.body
-            return Response(fault.status, body.encode() if isinstance(body, str) else body, after)
-        case "late":
-            vendor.late(fault.count, fault.minutes_ago)
-        case "change":
-            vendor.change(fault.count)
-        case "reset":
-            return Response(0)
-        case "html":
-            return Response(200, b"<!doctype html><title>Maintenance</title>", {"Content-Type": "text/html"})
-        case "garbage":
-            return Response(200, {"unexpected": True})
-        case "redirect":
-            return Response(302, b"", {"Location": fault.location})
-    return None

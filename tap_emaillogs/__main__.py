@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import gc
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 def main() -> None:
     """Run the command."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)  # until the tap is there, which handles them itself
     gc.disable()  # what is imported stays: there is nothing to be found
     from tap_emaillogs.cli import check_level  # noqa: PLC0415 - likewise
     from tap_emaillogs.tap import TapEmailLogs  # noqa: PLC0415 - see above
@@ -15,6 +23,11 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     TapEmailLogs.cli()
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler
+    """End with the status that a run has which is ended by a signal."""
+    sys.exit(128 + signum)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,30 @@ def without_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    """How one raw stream is read, as far as faults that strike it alone must know.
+
+    Attributes:
+        path, contains: What a `Fault` that strikes its requests, and no other stream's, says.
+        rows: What the query or body of requests for rows contains, where others look only whether they are ready.
+        text: A column of free text, as the vendor writes its name.
+        options: Of the player, given a directory of its own, and
+        settings: of the tap, given these options, under which it is read.
+        token: Options under which a token authorizes its requests, if there are any.
+        unfit: Faults of `sandbox.base.faults` that it cannot suffer: why, in words.
+    """
+
+    path: str = ""
+    contains: str = ""
+    rows: str = ""
+    text: str = "subject"
+    options: Callable[[str], Mapping[str, Any]] = lambda _: {}
+    settings: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: {}
+    token: Mapping[str, Any] = field(default_factory=dict)
+    unfit: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Facts:
     """One raw stream of a vendor, and how the general tests read it.
 
@@ -58,6 +82,8 @@ class Facts:
         crowd: So long past the end of a run, rows lie on both sides of it when they are added there.
         shown: A row of the player as the record holds it: under its names, without nulls, times in UTC.
         own: Columns that the tap adds to a row.
+        recent: Options under which the rows of the start lie within the last hours.
+        endpoints: How each raw stream is read; one that is not named, by any request of the vendor's.
         variants: Other ways to be read that the tests of faults try beside it, by what stands after the vendor's name.
         unfit: What some general tests need, by the name under which they do, that this vendor has not: why, in words.
     """
@@ -89,5 +115,7 @@ class Facts:
     crowd: timedelta = timedelta(seconds=30)
     shown: Callable[[Mapping[str, Any]], dict[str, Any]] = without_nulls
     own: frozenset[str] = frozenset({"account", "extra_fields"})
+    recent: Mapping[str, Any] = field(default_factory=lambda: {"span_days": 0.125})
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     variants: Mapping[str, Facts] = field(default_factory=dict)
     unfit: Mapping[str, str] = field(default_factory=dict)

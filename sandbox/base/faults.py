@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import threading
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
 
-BY_SERVER = frozenset({"status", "reset", "cut", "cut_json", "html", "slow", "garbage", "redirect", "late", "change"})
+if TYPE_CHECKING:
+    from datetime import datetime
+
+BY_SERVER = frozenset(
+    {"status", "reset", "half_open", "cut", "cut_json", "html", "slow", "drip", "garbage", "redirect", "late", "change"}
+    | {"content_type", "flood", "deep", "row"}
+)
 """Faults that look alike for every vendor; `sandbox.server` plays them."""
 BY_VENDOR = frozenset({"expire_token", "empty_page", "repeat_token", "loop_token", "repeat_page", "error_200"})
 """Faults in the vendor's own terms; the vendor finds them in `Request.fault`."""
@@ -21,20 +29,23 @@ class Fault:
         path: A part of the request's path; empty is any.
         contains: A part of the request's query string or body; empty is any.
         account: The key or label of the account; None is any.
-        kind: One of `BY_SERVER` or `BY_VENDOR`:
-            `status` answers `status` (with `retry_after` seconds and `body` if given, else the vendor's error);
-            `reset` ends the connection unanswered; `cut` sends less than the Content-Length says; `cut_json` sends
-            broken JSON whose Content-Length is right; `html` sends a page under 200; `slow` only waits; `garbage` sends
-            {"unexpected": true} under 200; `redirect` sends a 302 to `location`; `expire_token` refuses the paging
-            token; `empty_page` sends no rows but a way on; `repeat_token` hands out the token that was sent;
-            `loop_token` the one before it;
-            `late` and `change` let `count` rows appear or change just before the answer (`minutes_ago` for late ones);
+        kind: One of `BY_SERVER` or `BY_VENDOR`: `status` answers `status` (with `retry_after` seconds and `body` if
+            given, else the vendor's error); `reset` ends the connection unanswered; `half_open` answers, and never
+            again on this connection, which stays open; `drip` sends the answer byte by byte, each after `seconds`;
+            `cut` sends less than the Content-Length says; `cut_json` sends broken JSON whose Content-Length is right;
+            `html` sends a page under 200; `slow` only waits; `garbage` sends {"unexpected": true} under 200; `deep`
+            sends JSON nested 100,000 deep; `flood` lets 100 MB of blanks follow the answer; `content_type` sends it as
+            a picture; `row` puts the value `body` (see `strange.VALUES`) into one of its rows, in the column `column`;
+            `redirect` sends a 302 to `location`; `expire_token` refuses the paging token; `empty_page` sends no rows
+            but a way on; `repeat_token` hands out the token that was sent; `loop_token` the one before it; `late` and
+            `change` let `count` rows appear or change just before the answer (`minutes_ago` for late ones);
             `repeat_page` sends the page before again; `error_200` sends the vendor's error under 200.
         times: How often it strikes; -1 is forever.
         after: Matching requests that pass first.
         every: Of those that follow, strike the first and then each n-th.
         each: Count each request (its path, query and body) for itself, so that who else asks makes no difference.
-        seconds: Wait before the answer, with any kind.
+        seconds: Wait before the answer, with any kind but `drip`.
+        dated: Whether `retry_after` is told as a date.
     """
 
     kind: str
@@ -48,7 +59,9 @@ class Fault:
     each: bool = False
     status: int = 503
     retry_after: float | None = None
+    dated: bool = False
     body: Any = None
+    column: str = ""
     seconds: float = 0
     location: str = "http://127.0.0.1:9/elsewhere"
     count: int = 1
@@ -59,6 +72,13 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in BY_SERVER | BY_VENDOR:
             raise ValueError(f"no such fault: {self.kind}")
+
+    def when(self, now: datetime) -> str:
+        """Return what `Retry-After` says."""
+        assert self.retry_after is not None
+        if self.dated:
+            return format_datetime(now + timedelta(seconds=self.retry_after), usegmt=True)
+        return f"{self.retry_after:g}"
 
 
 class Faults:

@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from dataclasses import dataclass, field
 from email.message import Message
 from http import HTTPStatus
@@ -40,7 +41,7 @@ class Request:
     body: bytes = b""
     raw_query: str = ""
     fault: Fault | None = None
-    """A fault that the vendor itself must play (`faults.BY_VENDOR`); the server plays all others."""
+    """What is to go wrong: the vendor plays `faults.BY_VENDOR` and what it takes, the server the rest."""
 
     def json(self) -> Any:
         """Decode the body; raises ValueError when it is no JSON."""
@@ -49,6 +50,13 @@ class Request:
     def has(self, kind: str) -> bool:
         """Tell whether this request is to suffer the fault `kind`."""
         return self.fault is not None and self.fault.kind == kind
+
+    def take(self, kind: str) -> Fault | None:
+        """Return the fault `kind`, if this request is to suffer it, for the vendor to play it in the server's place."""
+        if not self.has(kind):
+            return None
+        taken, self.fault = self.fault, None
+        return taken
 
 
 @dataclass
@@ -61,6 +69,10 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False
     """Whether the connection ends after half of the body."""
+    pause: float = 0
+    """Seconds between any two bytes of the body."""
+    last: bool = False
+    """Whether the connection stays open after it, and nobody listens any more."""
 
     def encoded(self) -> bytes:
         return self.body if isinstance(self.body, bytes) else to_json(self.body)
@@ -139,9 +151,25 @@ class _Handler(BaseHTTPRequestHandler):
         head += [f"{name}: {value}" for name, value in headers.items()]
         sent = b"" if self.command == "HEAD" else body[: len(body) // 2] if answer.cut else body
         with contextlib.suppress(OSError):
-            self.wfile.write("\r\n".join([*head, "", ""]).encode("latin-1") + sent)
+            self.wfile.write("\r\n".join([*head, "", ""]).encode("latin-1") + (b"" if answer.pause else sent))
+            if answer.pause:
+                self._drip(sent, answer.pause)
+        if answer.last:
+            self._fall_silent()
         if answer.cut:
             self.close_connection = True
+
+    def _drip(self, body: bytes, pause: float) -> None:
+        for place in range(len(body)):
+            self.wfile.write(body[place : place + 1])
+            time.sleep(pause)
+
+    def _fall_silent(self) -> None:
+        """Take in what comes, and answer nothing, until the other side gives up."""
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            while self.connection.recv(1 << 16):
+                pass
 
     def _reset(self) -> None:
         """End the connection with an RST; the descriptor is closed here, since an orderly shutdown would send a FIN."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sandbox.base.facts import Facts, millis, without_nulls
+from sandbox.base.facts import Endpoint, Facts, millis, without_nulls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,12 @@ _V1 = Facts(
     understood=[{"results": [], "cursor": "next"}],  # v1 has no cursor
     crowd=timedelta(milliseconds=30),
     shown=shown,
+    recent={"span_hours": 3},
+    endpoints={
+        "infobip_email_logs": Endpoint(
+            unfit=dict.fromkeys(("empty_page", "repeat_token", "repeat_page", "expire_token"), "v1 has no pages")
+        )
+    },
     unfit={
         "paging": "v1 has no pages: a full answer splits its window (v4 has, and is tried beside it)",
         "still history": "it keeps two days: the first rows have left them when a test looks again days later",
@@ -46,6 +52,7 @@ _V1 = Facts(
 _V4 = replace(
     _V1,
     options={"api_version": 4},
+    endpoints={},
     understood=(),
     said=lambda words: {"errorCode": "E403", "description": words},
     unfit={name: why for name, why in _V1.unfit.items() if not name.startswith("paging")},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sandbox.base.facts import Facts, millis, without_nulls
+from sandbox.base.facts import Endpoint, Facts, millis, without_nulls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +45,14 @@ FACTS = Facts(
     said=lambda words: {"success": False, "error": words},
     revisits=(timedelta(hours=6), timedelta(days=1), timedelta(days=3)),
     shown=shown,
+    endpoints={
+        "jetemail_outbound_logs": Endpoint(
+            unfit={
+                "repeat_token": "pages are asked for by offset or number",
+                "expire_token": "pages are asked for by offset or number",
+            }
+        )
+    },
     unfit={
         "end of history": "no page says how long the vendor keeps its logs, so no bookmark is too old",
         "exclusive end": "date_to may be inclusive: what lies on an edge may come in both windows",

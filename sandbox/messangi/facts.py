@@ -2,7 +2,11 @@
 
 from datetime import timedelta
 
-from sandbox.base.facts import Facts
+from sandbox.base.facts import Endpoint, Facts
+
+_EMPTY = {"empty_page": "an empty page is how a vendor without totals says that there are no more"}
+_NUMBERS = {"repeat_token": "pages are asked for by number"}
+_MAIL = dict.fromkeys(("empty_page", "repeat_token", "repeat_page"), "the report is one file")
 
 FACTS = Facts(
     stream="messangi_message_logs",
@@ -20,6 +24,24 @@ FACTS = Facts(
     unit=timedelta(milliseconds=1),
     size_of=lambda request: int(request.query["size"][0]),
     understood=([], {"data": []}, {"success": True, "data": []}, {"success": True, "data": [], "pagination": None}),
+    endpoints={
+        "messangi_message_logs": Endpoint("/v3/mlog", "size=", token={"login": True}, unfit=_EMPTY | _NUMBERS),
+        "messangi_message_reports": Endpoint(
+            "/v3/mlog/export",
+            text="Subject",
+            options=lambda directory: {"directory": directory},
+            settings=lambda options: {
+                "report": {
+                    "emails": ["reports@example.com"],
+                    "from": "billing@shop.example",
+                    "directory": options["directory"],
+                    "wait_minutes": 1,
+                }
+            },
+            token={"login": True},
+            unfit=_MAIL,
+        ),
+    },
     unfit={
         **dict.fromkeys(("expire_token", "repeat_token", "loop_token"), "pages are asked for by number"),
         "empty_page": "an empty page is how a vendor without totals says that there are no more",

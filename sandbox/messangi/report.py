@@ -13,12 +13,14 @@ from email.utils import format_datetime, make_msgid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox.base.strange import spoiled
 from sandbox.messangi.log import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from sandbox.base.faults import Fault
     from sandbox.messangi.log import Entry, Messages
 
 
@@ -35,11 +37,16 @@ class Post:
         self.failures: list[Exception] = []
         """What went wrong while a delayed report was sent."""
 
-    def order(self, body: dict[str, Any], log: Messages, entries: list[Entry], minutes: int) -> None:
-        """Write a report and send it at once, later, on `release()` or never, as the options say."""
+    def order(
+        self, body: dict[str, Any], log: Messages, entries: list[Entry], minutes: int, fault: Fault | None = None
+    ) -> None:
+        """Write a report and send it at once, later, on `release()` or never, as the options say.
+
+        A fault of the request for it may be in one of its rows.
+        """
         number = len(self.requests)
         self.requests.append(body)
-        mail = self._mail(body, _csv(log, entries, minutes, self._options))
+        mail = self._mail(body, spoiled(_csv(log, entries, minutes, self._options), fault))
         lost, delay = self._options["lost_reports"], self._options["report_delay"]
         if lost < 0 or number < lost:
             return

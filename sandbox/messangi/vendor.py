@@ -202,7 +202,7 @@ class Messangi(Vendor[Messages]):
             raise Refused(self.error(400, "id must be alphanumeric"))
         sign, hours, minutes = zone.groups()
         offset = (int(hours or 0) * 60 + int(minutes or 0)) * (-1 if sign == "-" else 1)
-        self._posts[log.account.key].order(body, log, self._find(given, log), offset)
+        self._posts[log.account.key].order(body, log, self._find(given, log), offset, request.take("row"))
         return Response(body={"explain": "OK", "data": {"id": body.get("id")}})
 
     def fewest(self, log: Messages) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sandbox.base.facts import Facts
+from sandbox.base.facts import Endpoint, Facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a line of a file by the tap's columns; an empty cell is none."""
     return {name.lower().replace(" ", "_"): cell for name, cell in row.items() if cell}
+
+
+_FILE = dict.fromkeys(("empty_page", "repeat_token", "repeat_page"), "an export is one file")
+
+
+def _export(kind: str, text: str) -> Endpoint:
+    return Endpoint(f"/{kind}/", rows="date_from", text=text, unfit=_FILE)
 
 
 FACTS = Facts(
@@ -40,6 +47,16 @@ FACTS = Facts(
     when_empty=3,
     waits=lambda request: request.method == "GET" and request.path.endswith("/exports"),
     shown=shown,
+    endpoints={
+        "zeptomail_mail_logs": _export("mail-logs", "Subject"),
+        "zeptomail_activity_logs": _export("activity-logs", "Details"),
+        "zeptomail_suppression_list": _export("suppression-list", "Reason"),
+        "zeptomail_emails": Endpoint(
+            "/v1.1/email",
+            settings=lambda _: {"page_size": 8},
+            unfit={"repeat_token": "pages are asked for by offset"},
+        ),
+    },
     unfit={
         "faults": "a run begins with a token and a job that must not be asked for twice: test_zeptomail and test_jobs",
         "kills": "what a killed run leaves at the vendor, its jobs, is tried in test_jobs and test_convergence",

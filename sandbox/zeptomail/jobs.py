@@ -8,12 +8,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.base import DAY, MINUTE, SECOND, to_ms
+from sandbox.base.strange import spoiled
 from sandbox.zeptomail.files import Shape, build
 from sandbox.zeptomail.log import ACTIVITY_LOGS, COLUMNS, KINDS, MAIL_LOGS, SUPPRESSION_LIST, Book, Line
 from sandbox.zeptomail.mail import FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from sandbox.base.faults import Fault
 
 FORMS = {
     "comma": "%d/%m/%Y, %I:%M %p",
@@ -76,6 +79,8 @@ class Job:
     created: datetime
     span: tuple[int, int]
     book: Book
+    fault: Fault | None = None
+    """That of its request: a `row` is in its file."""
     polls: int = 0
     downloads: int = 0
     deleted: bool = False
@@ -161,7 +166,8 @@ class Job:
         rows, self._rows = self._matching() if self._big else iter(self._rows), []
         columns = [COLUMNS[self.kind][place] for place in self.book.shown(self.kind)]
         cells = (list(self.book.row(Line(self.kind, row)).values()) for row in rows)
-        return build(self._shape(), self._name(), columns, cells, self.password)
+        content = build(self._shape(), self._name(), columns, cells, self.password)
+        return spoiled(content, self.fault)
 
     def _matching(self) -> Iterator[list[str]]:
         start, end = self.span

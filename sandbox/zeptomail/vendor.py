@@ -137,7 +137,7 @@ class ZeptoMail(Vendor[Book]):
         span = start + understood, end + understood
         jobs = self._jobs[book.account.key]
         password = body.get("password", "")
-        job = Job(len(jobs), kind, query, password, self.world.now(), span, book)
+        job = Job(len(jobs), kind, query, password, self.world.now(), span, book, request.take("row"))
         jobs.append(job)
         job.look(self.world.now())
         listed = job.listed()
@@ -201,7 +201,12 @@ class ZeptoMail(Vendor[Book]):
             self._agent(query["mailagent_key"])
         if wrong := [name for name in FLAGS if query.get(name, "true") not in ("true", "false")]:
             raise Refused(self.error(400, f"{wrong[0]} must be true or false"))
-        return Response(body=page(book, query, (start, end), offset, limit))
+        if request.has("repeat_page"):
+            offset = max(0, offset - limit)
+        found = page(book, query, (start, end), offset, limit)
+        if request.has("empty_page"):
+            found["data"] = {"logs": []} if isinstance(found["data"], dict) else []
+        return Response(body=found)
 
     def _email(self, request: Request, book: Book) -> Response:
         self._allow(book, "Zeptomail.email", "READ")
