@@ -24,7 +24,7 @@ TAKEN = Meaning("queued", "The vendor took the mail, at `sentAt`: one event per 
 GROUPS = MappingTable(
     "`status.groupName`",
     {
-        "ACCEPTED": Meaning("queued", "PreparedRow in by the vendor: nothing more than the event above."),
+        "ACCEPTED": Meaning("queued", "Taken in by the vendor: nothing more than the event above."),
         "PENDING": Meaning("queued", "On its way: nothing more than the event above."),
         "UNDELIVERABLE": Meaning(
             "bounced",
