@@ -138,6 +138,7 @@ def test_an_honest_vendor_with_empty_pages_between_is_read_whole(
     assert {row["status"] for row in found.ledger} == {"complete"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stream", [Tokens, Twins, Offsets])
 def test_the_last_page_again_and_again(serve: Serve, stream: type[Log]) -> None:
     """Not quite the same each time, so that it is no plain loop."""
@@ -212,6 +213,7 @@ def test_counts() -> None:
     assert not any(count_of(one) for one in (None, True, -1, "-1", 7.5, "x", float("nan"), float("inf"), 1e30, [], {}))
 
 
+@pytest.mark.thorough
 @keyed_and_not
 @pytest.mark.parametrize("times", [2, 10, 10**12])
 @pytest.mark.parametrize("count", [1, 40, 2_000])
@@ -239,6 +241,7 @@ def test_totals_that_are_always_too_high(serve: Serve, stream: type[Log], times:
     assert_rows(vendor, runs, stream.name, clock.now() - timedelta(minutes=5))
 
 
+@pytest.mark.thorough
 @keyed_and_not
 def test_one_total_for_all_windows(serve: Serve, stream: type[Log]) -> None:
     vendor = Odd(
@@ -272,6 +275,7 @@ def test_totals_at_random(serve: Serve, seed: int) -> None:
 # Windows that are always too much.
 
 
+@pytest.mark.thorough
 @keyed_and_not
 def test_every_window_is_refused_as_too_big(serve: Serve, stream: type[Log], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tap_emaillogs.engine.observed._MOST_WITHHELD", 20)

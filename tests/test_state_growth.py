@@ -45,6 +45,7 @@ def read(box: Sandbox, state: Any, clock: Ticking, **settings: Any) -> Run:
     return run(config, state=state, clock=clock, catalog=catalog(config, names), box=box)
 
 
+@pytest.mark.thorough
 def test_a_vendor_that_fails_for_long_is_one_entry_and_one_row(play: Play) -> None:
     clock = Ticking()
     box = play(vendors=["smtp2go"], size=40, now=clock.now, future=timedelta(days=3))
@@ -142,6 +143,7 @@ def test_what_the_vendor_withholds_is_remembered_as_far_as_it_may_come() -> None
     assert not known.incomplete
 
 
+@pytest.mark.thorough
 def test_an_export_that_is_pending_at_the_edge_of_the_history_is_noted_once(play: Play) -> None:
     clock = Ticking()
     box = play(vendors=["zeptomail"], size=10, now=clock.now, options={"zeptomail": {"endless_jobs": -1}})

@@ -74,6 +74,16 @@ HOOKS = [
 READER_HOOKS = ["__init__", "read", "windows_in_flight", "postponed", "pinned", "ask", "outcome", "split", "take"]
 
 
+def pairs(hooks: list[str]) -> list[Any]:
+    """Return each hook with each kind of error: quickly each hook once and each kind once, thoroughly all of them."""
+    found = []
+    for place, hook in enumerate(hooks):
+        for number, error in enumerate(ERRORS):
+            marks = [] if number == place % len(ERRORS) else [pytest.mark.thorough]
+            found.append(pytest.param(hook, error, marks=marks, id=f"{hook}-{error.__name__}"))
+    return found
+
+
 class Healthy(Tokens):
     name = "sixth_healthy"
 
@@ -137,16 +147,14 @@ def assert_alone(found: Run, *, failed: bool) -> None:
         assert found.status == 0, found.stderr
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda one: one.__name__)
-@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize(("hook", "error"), pairs(HOOKS))
 def test_hooks_of_a_stream(both: Callable[..., Run], hook: str, error: type[BaseException]) -> None:
     fail, called = raising(error, is_property=isinstance(getattr(LogStream, hook, None), property))
     found = both(type("Broken", (Faulty,), {hook: fail}))
     assert_alone(found, failed=bool(called))
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda one: one.__name__)
-@pytest.mark.parametrize("hook", READER_HOOKS)
+@pytest.mark.parametrize(("hook", "error"), pairs(READER_HOOKS))
 def test_hooks_of_a_reader(
     both: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, hook: str, error: type[BaseException]
 ) -> None:
@@ -201,8 +209,7 @@ def test_a_total_that_is_none_is_left_out(
     assert [row["reported_total"] for row in found.windows("sixth_faulty")] == [None]
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda one: one.__name__)
-@pytest.mark.parametrize("hook", ["on_commit", "on_written", "close"])
+@pytest.mark.parametrize(("hook", "error"), pairs(["on_commit", "on_written", "close"]))
 def test_what_is_called_around_a_window(
     both: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, hook: str, error: type[BaseException]
 ) -> None:
