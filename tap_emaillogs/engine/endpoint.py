@@ -242,6 +242,7 @@ class Endpoint:
             outcome.on_commit()
         self.note(reading, outcome, count)
         if outcome.status == "complete":
+            self.state.note_seen(reading.window, count)
             filled = self.state.note_complete(reading.window)
             for entry in filled:
                 self.ledger.add(entry.window, "complete", identity=entry.identity)
