@@ -244,6 +244,7 @@ def test_the_report_by_mail_is_checked_at_its_mailbox(play: Play, file: File, tm
     status, found = checked(file, config)
     assert (status, len(box.requests)) == (0, 1)
     assert "no report is asked for" in found["default", "messangi_message_reports"]["note"]
+    assert found["default", "messangi_message_reports"]["authorised"] is None
     report["directory"] = str(tmp_path / "none")
     status, found = checked(file, config)
     assert status == 1

@@ -121,6 +121,8 @@ class Sample:
     """The latest time that a row shows."""
     newest_is_sure: bool = False
     """Whether no row can be newer."""
+    authorised: bool | None = True
+    """Whether the key may read this; None: the question did not show it."""
     note: str | None = None
     """What was asked, where that was no row; and what was not."""
 

@@ -39,6 +39,7 @@ _PATIENCE = 60.0
 _CLOCK_OFF = 60
 """Seconds; a difference below it is what answers take, and what `settle_minutes` covers many times over."""
 _NOTHING = Sample()
+_LATER = "look at the vendor's status page, and check again later"
 _logger = logging.getLogger("tap-emaillogs.check")
 
 
@@ -149,7 +150,7 @@ def _ask(stream: LogStream, clock: Clock) -> Checked:
             reader = reader_of(stream)
             sample = reader.sample(reading)
         except TooMuch:  # so the vendor looked
-            sample = Sample(rows=0, at_least=True, note="a day's rows are too many for one answer; runs split them")
+            sample = Sample(note="a day's rows are too many for one answer; runs split them")
         except Exception as caught:  # noqa: BLE001 - isolation: one account's failure stops no other
             error = caught
     asked = reading.meter.requests
@@ -157,7 +158,7 @@ def _ask(stream: LogStream, clock: Clock) -> Checked:
     checked = replace(checked, reachable=heard.anything or _is_reached(error, asked))
     if error is not None:
         return _wrong(checked, client, error)
-    return _judged(replace(checked, authorised=True), reader)
+    return _judged(replace(checked, authorised=sample.authorised), reader)
 
 
 def _stretch(policy: Policy, stream: LogStream, now: datetime) -> Window:
@@ -181,12 +182,11 @@ def _wrong(checked: Checked, client: ApiClient, error: Exception) -> Checked:
         error = ReadError(
             f"an error inside the tap ({type(error).__name__})", "report it, with the log of LOGLEVEL=DEBUG"
         )
-    plain = isinstance(error, VendorError) and not refused
     return replace(
         checked,
         authorised=False if refused else None,
         said=client.redact(str(error)).rstrip("."),
-        hint=error.hint if not plain or "next run" not in error.hint else "check this account's settings",
+        hint=_LATER if "this window" in error.hint else error.hint,
     )
 
 
@@ -201,5 +201,6 @@ def _judged(checked: Checked, reader: Reader | None) -> Checked:
     return replace(
         checked,
         said=f"this machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the vendor's",
-        hint="set it by the network's time (timedatectl set-ntp true), or rows near the present may be missed",
+        hint="set it by the network's time (timedatectl set-ntp true): "
+        + ("rows near the present may be missed" if ahead > 0 else "what is new is read that much later"),
     )

@@ -98,7 +98,8 @@ class ReportReader(Reader):
     def sample(self, reading: Reading) -> Sample:  # noqa: ARG002 - no report is asked for
         """Open the place that reports come to."""
         self._collector.check()
-        return Sample(note="the mailbox or directory opens; no report is asked for, since that would send a mail")
+        opened = "the mailbox or directory opens; no report is asked for, since that would send a mail"
+        return Sample(authorised=None, note=opened)
 
     def least_requests(self, rows: int, windows: int) -> int:  # noqa: ARG002 - a report has any number of rows
         """Return how many requests it takes to ask for a report each."""

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.records import Record
 
 
-_NO_PERMISSION = (
-    "give the API key the permission /activity/search (SMTP2GO: Sending, API Keys), or use a key that has it"
-)
+_NO_PERMISSION = "give the API key the permission /activity/search in SMTP2GO's settings, or use a key that has it"
 
 
 class Smtp2go(Provider):
