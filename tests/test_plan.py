@@ -80,6 +80,19 @@ def test_it_goes_on_where_state_stands(play: Play, file: File) -> None:
     assert len(box.requests) == asked
 
 
+def test_state_knows_how_dense_the_log_was(play: Play, file: File, vendor: str) -> None:
+    real = datetime.now(UTC).replace(microsecond=0)
+    box = play(now=real, size=6000, options=options_of(vendor), vendors=[vendor])
+    first = run(config_of(box), clock=Ticking(real), box=box)
+    config = config_of(box, window_hours=24, history_days=20)
+    del first.state["bookmarks"][stream_of(vendor)]  # a stream that is read anew
+    found = of(planned(file, config, state=first.state), stream_of(vendor))
+    assert found["requests"]["expected"] >= found["requests"]["at_least"]
+    if vendor in {"smtp2go", "jetemail"}:  # whose rows are a stream's, spread over the month
+        shown = len(first.records[stream_of(vendor)]) / 30
+        assert found["requests"]["expected"] >= 20 * shown / 1000
+
+
 def test_what_is_too_old_is_told_as_a_gap(box: Sandbox, file: File) -> None:
     found = of(planned(file, config_of(box, "infobip", top={"start_date": "2026-01-01"})), "infobip_email_logs")
     (gap,) = found["gaps"]

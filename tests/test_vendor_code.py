@@ -199,7 +199,9 @@ def test_outcomes_that_are_none(both: Callable[..., Run], monkeypatch: pytest.Mo
     assert_alone(both(Faulty), failed=True)
 
 
-@pytest.mark.parametrize("total", [10**400, -1, float("nan"), "many", object()], ids=["huge", "negative", "NaN", "text", "object"])
+@pytest.mark.parametrize(
+    "total", [10**400, -1, float("nan"), "many", object()], ids=["huge", "negative", "NaN", "text", "object"]
+)
 def test_a_total_that_is_none_is_left_out(
     both: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, total: Any
 ) -> None:
@@ -222,7 +224,9 @@ def test_what_is_called_around_a_window(
         assert [line for line in found.lines("WARNING") if error.__name__ in line]
 
 
-@pytest.mark.parametrize("entry", [object(), {1, 2}, 10**400, float, b"\xff\xfe"], ids=["object", "set", "huge", "class", "bytes"])
+@pytest.mark.parametrize(
+    "entry", [object(), {1, 2}, 10**400, float, b"\xff\xfe"], ids=["object", "set", "huge", "class", "bytes"]
+)
 def test_notes_that_are_no_json(both: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, entry: Any) -> None:
     def read(self: Any, reading: Any) -> Outcome:
         reading.context.notes.change("jobs", [entry])

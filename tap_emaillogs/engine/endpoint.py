@@ -252,6 +252,7 @@ class Endpoint:
             return
         self.note(reading, outcome, finished.rows, window)
         if outcome.status == "complete":
+            self.state.note_seen(window, finished.rows)
             filled = self.state.note_complete(window)
             for entry in filled:
                 self.ledger.add(entry.window, "complete", identity=entry.identity)

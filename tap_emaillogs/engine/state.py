@@ -27,6 +27,8 @@ NOTES = "notes"
 _RUNS = "runs"
 _MOST_WITHHELD = 300
 """So many windows that the vendor does not show whole are remembered, the newest; it grows by some with every run."""
+_SEEN = "seen"
+_WEEK = 7 * 24.0
 
 
 class StateError(ValueError):
@@ -68,6 +70,7 @@ def _check_partition(name: str, part: Mapping[str, Any]) -> None:
             Incomplete.load(entry)
         dict(part.get(NOTES, {}))
         Pace.load(part.get(_RUNS, {}))
+        [float(part.get(_SEEN, {}).get(name, 0)) for name in ("rows", "hours")]
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise StateError(
             f"the state of stream {name} is damaged (a bookmark, mark or window is no time): restore an older state"
@@ -158,7 +161,22 @@ class EndpointState:
                 self.incomplete.append(entry)
         self.notes: dict[str, Any] = dict(found.get(NOTES, {}))
         self.pace = Pace.load(found.get(_RUNS, {}))
-        self.rows_a_day: float | None = None
+        seen = found.get(_SEEN, {})
+        self._seen = float(seen.get("rows", 0)), float(seen.get("hours", 0))
+
+    @property
+    def rows_a_day(self) -> float | None:
+        """How many rows a day has, by the last week that was read; None: nothing was."""
+        rows, hours = self._seen
+        return rows / hours * 24 if hours else None
+
+    def note_seen(self, window: Window, rows: int) -> None:
+        """Remember how dense a window was, for those who plan the next run."""
+        hours = window.length / timedelta(hours=1)
+        rows_seen, hours_seen = self._seen[0] + rows, self._seen[1] + hours
+        fade = min(1.0, _WEEK / hours_seen) if hours_seen else 1.0
+        self._seen = rows_seen * fade, hours_seen * fade
+        self.save()
 
     def note_incomplete(self, window: Window, status: Status) -> Incomplete:
         """Remember a window that was not read completely; return what stands for it, in the ledger too.
@@ -247,6 +265,7 @@ class EndpointState:
             _INCOMPLETE: [entry.dump() for entry in self.incomplete],
             NOTES: self.notes,
             _RUNS: self.pace.dump(),
+            _SEEN: {"rows": round(self._seen[0], 1), "hours": round(self._seen[1], 2)} if self._seen[1] else {},
         }
         if any(held.values()):
             partition = self._partitions.of(self._context)
