@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
@@ -239,6 +239,42 @@ def test_totals_that_are_always_too_high(serve: Serve, stream: type[Log], times:
     assert again < 1_200, "six runs of a few rows each"
     assert len(json.dumps(runs[-1].state)) < 40_000
     assert_rows(vendor, runs, stream.name, clock.now() - timedelta(minutes=5))
+
+
+@keyed_and_not
+def test_a_quiet_account_whose_totals_are_too_high_soon_costs_a_few_requests(serve: Serve, stream: type[Log]) -> None:
+    clock = Ticking()
+    vendor = Odd(rows_by_day(1, days=3), lambda rows, _: (rows, 10 * len(rows), None))
+    config, state, asked = serve(stream, vendor), None, []
+    for number in range(8):
+        before = len(vendor.asked)
+        state = run(config, clock=clock, state=state).state
+        asked.append(len(vendor.asked) - before)
+        clock.pass_time(minutes=30)
+        vendor.add(row_of(clock.now() - timedelta(minutes=8), f"x{number}"))
+    assert sum(asked) < 350, asked
+    assert max(asked[4:]) <= 3, asked
+    vendor.say = lambda rows, _: (rows, len(rows), None)
+    state = run(config, clock=clock, state=state).state
+    assert "short" not in json.dumps(state), "a total that is right is believed again"
+
+
+@keyed_and_not
+def test_rows_that_long_windows_lose_are_found_in_a_month_of_short_ones(serve: Serve, stream: type[Log]) -> None:
+    """Far more windows lack rows than would make totals look wrong; but in short ones totals are right."""
+    vendor = Odd(rows_by_day(600, days=25), lambda rows, _: (rows, len(rows), None))
+
+    def answer(query: dict[str, str]) -> tuple[int, Any]:
+        vendor.asked.append(query)
+        rows = inside(vendor.rows, query)
+        length = datetime.fromisoformat(query["to"]) - datetime.fromisoformat(query["from"])
+        lost = rows if length <= timedelta(hours=4) else [row for row in rows if int(row["mailId"][1:]) % 7]
+        return 200, {"items": lost, "total": len(rows)}
+
+    vendor.answer = answer  # type: ignore[method-assign]
+    found = read(serve, stream, vendor)
+    assert_rows(vendor, found, stream.name)
+    assert {row["status"] for row in found.ledger} == {"complete"}
 
 
 @pytest.mark.thorough

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 SMALLEST_CAP = 10
 """No vendor cuts its answers at fewer rows."""
-_MOST_SHORT = 100
-"""So many windows that lack rows, though the vendor showed more at once: its totals are wrong, not its rows."""
+_MOST_SHORT = 50
+"""So many windows that lack rows, though the vendor showed more at once, and none whose total was right: its totals are
+wrong, not its rows."""
 _MOST_WITHHELD = 300
 """Windows of the shortest length, one after another, of which the vendor shows nothing, or not all."""
 _MOST_IN_VAIN = 2_000
@@ -32,7 +33,9 @@ class Observed:
         """Whether that is so since many windows lacked rows: known again only after as many requests."""
         self.answered = False
         """Whether the vendor showed a page: it accepts the key."""
-        self._largest = self._short = self._withheld = self._in_vain = 0
+        self.short = 0
+        """How many have lacked rows since a total was right."""
+        self._largest = self._withheld = self._in_vain = 0
         self._seams_within_moments = self._seams_with_twins = 0
         self.lock = threading.Lock()
 
@@ -46,10 +49,21 @@ class Observed:
     def note_short(self, rows: int) -> None:
         """Count a window that shows so many rows and lacks others, unless it may be cut for its length."""
         with self.lock:
-            self._short += rows < max(SMALLEST_CAP, self._largest // 2)
+            self.short += rows < max(SMALLEST_CAP, self._largest // 2)
             self._largest = max(self._largest, rows)
-            self.has_many_short = self.has_many_short or self._short >= _MOST_SHORT
+            self.has_many_short = self.has_many_short or self.short >= _MOST_SHORT
             self.totals_are_wrong = self.totals_are_wrong or self.has_many_short
+
+    def begin_with(self, short: int) -> None:
+        """Take over how many windows have lacked rows in earlier runs."""
+        self.short = short
+        self.has_many_short = self.totals_are_wrong = short >= _MOST_SHORT
+
+    def note_right(self) -> None:
+        """Note a window with just as many rows as announced: what lacks some may be had in parts."""
+        with self.lock:
+            self.totals_are_wrong = self.totals_are_wrong and not self.has_many_short
+            self.has_many_short, self.short = False, 0
 
     def note_outcome(self, outcome: Outcome, *, shortest: bool) -> None:
         """Count windows of the `shortest` length that the vendor withholds.

@@ -296,6 +296,8 @@ class PagedReader(Reader):
             inside = {row.identity for row in rows if not row.beside}
             rows = [row for row in rows if row.identity in inside]
         reading.context.observed.density.learn(reading.window, len(rows))
+        if rows and len(rows) == total and not truncated:
+            reading.context.observed.note_right()
         unkeyed = self.stream.twin_key is not None
         records = Packed.with_twins(rows) if unkeyed else Packed([row.line for row in rows])
         return Outcome(records, "truncated" if truncated else "complete", total, truncated)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Status = Literal["complete", "truncated", "unavailable", "pending", "failed"]
 _TOTALS = "totals"
 _TRUSTED_AGAIN = timedelta(days=7)
+_WORTH_KEEPING = 10
+"""So many windows that lack rows: fewer are found again soon."""
 _TIMES_THE_WHOLE = 10
 """Parts of a window that announce so many times what it announced itself: a total of something else."""
 
@@ -45,25 +47,28 @@ class EndpointContext:
         self.activity = Activity(label)
         self.notes = Notes(notes, on_change)
         self._now = now
-        self.observed.totals_are_wrong = self._totals_were_wrong()
+        self._since = self._known_totals()
         self.cancelled = False
         """Whether the endpoint has ended: nobody waits for what is still being read."""
 
-    def _totals_were_wrong(self) -> bool:
-        """Whether an earlier run found so, a week ago at most: it costs hundreds of requests."""
-        for since in self.notes.entries(_TOTALS):
+    def _known_totals(self) -> datetime | None:
+        """Take over what earlier runs found of the vendor's totals, which cost many requests; for a week at most."""
+        for entry in self.notes.entries(_TOTALS):
             try:
-                if self._now is not None and self._now - timestamps.parse(since) < _TRUSTED_AGAIN:
-                    return True
-            except (TypeError, ValueError, AttributeError):
+                since, short = timestamps.parse(entry["since"]), int(entry["short"])
+            except (TypeError, ValueError, KeyError):
                 continue
-        self.notes.change(_TOTALS, [])
-        return False
+            if self._now is not None and timedelta() <= self._now - since < _TRUSTED_AGAIN:
+                self.observed.begin_with(short)
+                return since
+        return None
 
     def note_totals(self) -> None:
-        """Keep in STATE that totals are wrong, where many windows had to be read for that."""
-        if self.observed.has_many_short and self._now is not None:
-            self.notes.change(_TOTALS, [timestamps.millis(self._now)])
+        """Keep in STATE how many windows lack rows since a total was right."""
+        short = self.observed.short
+        if self._now is not None:
+            since = timestamps.millis(self._since or self._now)
+            self.notes.change(_TOTALS, [{"since": since, "short": short}] if short >= _WORTH_KEEPING else [])
 
 
 @dataclass
