@@ -252,6 +252,9 @@ def test_the_request_id_is_in_every_error_line(play: Play, form: str, status: in
     assert f"request_id {REQUEST_ID}" in line
     assert ("No such thing" in line) == ("no words" not in form)
     assert all(REQUEST_ID in text for text in found.lines("WARNING") if "follows in" in text)
+    if status in {401, 403}:  # a first run that may read nothing writes nothing
+        assert not found.records
+        return
     (row,) = found.ledger
     assert REQUEST_ID in row["gap_reason"]
 

@@ -151,7 +151,9 @@ def assert_alone(found: Run, *, failed: bool) -> None:
 def test_hooks_of_a_stream(both: Callable[..., Run], hook: str, error: type[BaseException]) -> None:
     fail, called = raising(error, is_property=isinstance(getattr(LogStream, hook, None), property))
     found = both(type("Broken", (Faulty,), {hook: fail}))
-    assert_alone(found, failed=bool(called))
+    # The time of a row is asked for by who watches; reading does without it here, and so loses nothing.
+    only_watched = hook == "time_of" and issubclass(error, Exception)
+    assert_alone(found, failed=bool(called) and not only_watched)
 
 
 @pytest.mark.parametrize(("hook", "error"), pairs(READER_HOOKS))
