@@ -18,7 +18,13 @@ class Remarks:
         self._lock = threading.Lock()
 
     def add(self, stream: str, remark: str) -> None:
-        """Count a record of a stream."""
+        """Count a record of a stream.
+
+        Raises:
+            TypeError: The remark is no text.
+        """
+        if not isinstance(remark, str):
+            raise TypeError(f"a remark must be a text, not {type(remark).__name__}")
         with self._lock:
             self._counts[stream, remark] += 1
 
