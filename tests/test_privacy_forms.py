@@ -116,6 +116,7 @@ def shown(of: Columns, text: str) -> dict[str, Any]:
     return record | recipient_of(of)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("form", FORMS)
 def test_no_form_of_a_rows_own_address_is_left(form: str) -> None:
     text = FORMS[form]

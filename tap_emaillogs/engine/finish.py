@@ -141,6 +141,8 @@ class Finisher:
         usual: list[list[Record]] = [[] for _ in derives]
         for record in records:
             remark = self._remark(record) if self._remark else None  # before anything is hidden
+            if not isinstance(remark, str | None):
+                raise TypeError(f"a remark must be a text, not {type(remark).__name__}")
             derived = self._derived(record, derives)
             mark = self._mark(finished, window, record) if self._edges else None
             if mark is None:

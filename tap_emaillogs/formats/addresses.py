@@ -34,10 +34,10 @@ ANY = re.compile(rf"{_VERP}|{_ADDRESS}")
 ANY_ENCODED = re.compile(rf"{_VERP}|{_ADDRESS}|{_ENCODED}")
 """Likewise, or inside a link, its `@` written `%40`."""
 _ANGLES = re.compile(r"<([^<>@]*@[^<>]*)>")
-_MAILBOX = re.compile(r"(?:\s*\"(?:[^\"\\]|\\.)*\"\s*|[^<>\":=/]*)<[^<>\s][^<>\s@]*@[^<>\s]+>\s*")
+_MAILBOX = re.compile(r"\A(?:\s*\"(?:[^\"\\]|\\.)*\"\s*|[^<>\":=/]*)<[^<>\s][^<>\s@]*@[^<>\s]+>\s*")
 # A longer name in quotes is taken apart, lest many quotes that none closes take a time that grows with their square.
 _QUOTED = r"\"(?:[^\"\\]|\\.){0,256}\""
-_PARTS = re.compile(rf"(?:{_QUOTED}|<[^<>]*>|[^,;\r\n])+")
+_PARTS = re.compile(rf"(?:{_QUOTED}|<[^<>]*>|[^,;\r\n])++")
 _QUOTED_NAME = re.compile(rf"{_QUOTED}(?!@)")
 _IP = re.compile(
     r"(?:(?<![\w.:])(?<![A-Za-z]/)|(?<=%[0-9A-Fa-f]{2}))(?:(?:[0-9A-Fa-f]{0,4}:){2,7}(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4})|\d{1,3}(?:\.\d{1,3}){3})"

@@ -14,7 +14,7 @@ from tap_emaillogs.formats.nesting import DEEPEST
 _WRAPPERS = 16
 """So many levels an answer may have around its rows: none of a row's own is lost for them."""
 _LONE = re.compile("[\ud800-\udfff]")
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
+_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
 def read_json(body: bytes) -> Any:
@@ -33,7 +33,7 @@ def read_json(body: bytes) -> Any:
     try:
         value = _loaded(text)
     except RecursionError:
-        value = _loaded(_flattened(text))
+        value = _flattened(text)
     if "\\ud" in text.lower():
         return json.loads(_LONE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
     return value
@@ -48,8 +48,12 @@ def _whole_number(digits: str) -> int | str:
     return int(digits) if not most or len(digits.lstrip("-")) <= most else digits
 
 
-def _flattened(text: str) -> str:
-    """Return JSON with what is nested too deep as text."""
+def _flattened(text: str) -> Any:
+    """Read JSON with what is nested too deep as text.
+
+    Raises:
+        ValueError: It is none.
+    """
     pieces: list[str] = []
     level = done = start = 0
     for match in _STRUCTURE.finditer(text):
@@ -63,4 +67,7 @@ def _flattened(text: str) -> str:
                 pieces += text[done:start], json.dumps(text[start : match.end()], ensure_ascii=False)
                 done = match.end()
             level -= 1
-    return "".join([*pieces, text[done:]])
+    try:
+        return _loaded("".join([*pieces, text[done:]]))
+    except RecursionError as error:
+        raise ValueError("brackets are opened that none closes") from error

@@ -9,10 +9,10 @@ from tap_emaillogs.formats.caching import cached_calls
 
 _CODE = r"(?P<code>[2-5][0-5]\d)"
 _ENHANCED = r"(?P<enhanced>[245]\.[0-7]\.\d{1,3})(?![\w-]|\.\d)"
-_LINE = re.compile(rf"\s*(?:smtp;\s*)?{_CODE}(?:[ \t-]+[#(\[]?{_ENHANCED}|(?=[ \t-])|[ \t-]*$)", re.IGNORECASE)
+_LINE = re.compile(rf"\A\s*(?:smtp;\s*)?{_CODE}(?:[ \t-]+[#(\[]?{_ENHANCED}|(?=[ \t-])|[ \t-]*$)", re.IGNORECASE)
 _INSIDE = re.compile(rf"(?<![\w.-]){_CODE}[ -][#(\[]?{_ENHANCED}")
 _SAID = re.compile(rf"\bsaid:\s+{_CODE}[ -](?:[#(\[]?{_ENHANCED})?", re.IGNORECASE)
-_ALONE = re.compile(rf"\s*[#(\[]?{_ENHANCED}")
+_ALONE = re.compile(rf"\A\s*[#(\[]?{_ENHANCED}")
 _MARKED = re.compile(rf"[#(\[]{_ENHANCED}")
 _BREAKS = re.compile(r"\r\n|\r|\n|\\r\\n|\\n")
 
