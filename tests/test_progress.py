@@ -34,7 +34,7 @@ from harness import (
     started,
 )
 from hurried import Hurried
-from tap_emaillogs.engine.observer import Headway
+from tap_emaillogs.engine.headway import Headway
 from terminal import at_terminal, finish
 
 if TYPE_CHECKING:

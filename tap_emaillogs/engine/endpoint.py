@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from tap_emaillogs.engine.failure import ForeignError
 from tap_emaillogs.engine.finish import Consumer, Finisher
 from tap_emaillogs.engine.ledger import EndpointLedger
-from tap_emaillogs.engine.observer import Observer
 from tap_emaillogs.engine.pace import retention_warning, revisit_interval
 from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import EndpointContext, Outcome, Reading, check_split, checked
@@ -23,7 +22,7 @@ from tap_emaillogs.http.errors import Abandoned
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tap_emaillogs.engine.finish import Finished
     from tap_emaillogs.engine.spool import Block
@@ -55,7 +54,8 @@ class Endpoint:
         self.policy = self.stream.account.policy(self.stream.unit, self.stream.defaults)
         self.reader = reader_of(self.stream)
         self.context = EndpointContext(self.state.notes, label=str(self), now=self.now)
-        self.observer = Observer()
+        self.on_window_end: Callable[[Reading, Outcome, int | None], None] = lambda *_: None
+        """Called with each window that was written (with how many rows), is pending, or failed."""
         clock = self.stream.account.client.clock
         self.ledger = EndpointLedger(self.id, self.stream.filters_shown(), clock.now)
         self.in_flight = max(1, int(self.reader.windows_in_flight()))
@@ -199,7 +199,8 @@ class Endpoint:
                     stack.callback(outcome.close)
                 done = Done(checked(outcome))
                 unless_done.callback(done.close)
-                self.context.observed.note_outcome(done.outcome, shortest=window.length <= self.stream.unit)
+                shortest = window.length <= self.stream.unit
+                self.context.observed.note_outcome(done.outcome.status, done.outcome.reason, shortest=shortest)
                 if outcome.status in {"complete", "truncated"}:
                     done.finished = self._finisher.finish(window, done.outcome)
             unless_done.pop_all()
@@ -292,7 +293,7 @@ class Endpoint:
             splits=reading.splits,
             gap_reason=outcome.reason,
         )
-        self.observer.window_ends(self, reading, outcome, count)
+        self.on_window_end(reading, outcome, count)
 
     @property
     def is_waited_for(self) -> bool:

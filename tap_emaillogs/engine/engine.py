@@ -11,6 +11,7 @@ import contextlib
 import logging
 import queue
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tap_emaillogs.engine.failure import Failure
@@ -108,7 +109,7 @@ class Engine:
         self.failures: list[Failure] = []
         for endpoint in endpoints:
             endpoint.context.notes.on_change = self._notes_changed(endpoint)
-            endpoint.observer = self._observer
+            endpoint.on_window_end = partial(self._observer.window_ends, endpoint)
 
     def wake(self) -> None:
         """Make a waiting `steps` look at the clock; callable from anywhere."""

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
 from tap_emaillogs.engine.density import Density
 from tap_emaillogs.http.errors import ReadError
-
-if TYPE_CHECKING:
-    from tap_emaillogs.engine.reading import Outcome
 
 SMALLEST_CAP = 10
 """No vendor cuts its answers at fewer rows."""
@@ -65,22 +61,22 @@ class Observed:
             self.totals_are_wrong = self.totals_are_wrong and not self.has_many_short
             self.has_many_short, self.short = False, 0
 
-    def note_outcome(self, outcome: Outcome, *, shortest: bool) -> None:
+    def note_outcome(self, status: str, reason: str | None, *, shortest: bool) -> None:
         """Count windows of the `shortest` length that the vendor withholds.
 
         Raises:
             ReadError: It withholds all of them.
         """
         with self.lock:
-            if outcome.status == "complete":
+            if status == "complete":
                 self._withheld = self._in_vain = 0
-            elif outcome.status == "truncated" and shortest:
+            elif status == "truncated" and shortest:
                 self._withheld += 1
             if self._withheld <= _MOST_WITHHELD:
                 return
         raise ReadError(
             f"the vendor withholds rows of even the shortest windows, {self._withheld} of them one after another "
-            f"({outcome.reason})",
+            f"({reason})",
             "ask the vendor whether this endpoint still heeds the range of time; nothing was left out: the next run "
             "starts at this window",
         )

@@ -16,7 +16,7 @@ from singer_sdk.streams.rest import PageContext
 from tap_emaillogs.engine import seams
 from tap_emaillogs.engine.attempt import Attempt
 from tap_emaillogs.engine.bounds import PageBounds
-from tap_emaillogs.engine.observer import Headway
+from tap_emaillogs.engine.headway import Headway
 from tap_emaillogs.engine.reader import Reader
 from tap_emaillogs.engine.reading import Outcome, Split
 from tap_emaillogs.engine.samples import sample_of

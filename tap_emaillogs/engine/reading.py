@@ -8,9 +8,9 @@ from itertools import pairwise
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
+from tap_emaillogs.engine.headway import Headway
 from tap_emaillogs.engine.notes import Notes
 from tap_emaillogs.engine.observed import SMALLEST_CAP, Observed
-from tap_emaillogs.engine.observer import Headway
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.http.activity import Activity
 from tap_emaillogs.http.client import Meter

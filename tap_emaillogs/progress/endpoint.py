@@ -11,7 +11,7 @@ from tap_emaillogs.engine.windows import next_revisit
 
 if TYPE_CHECKING:
     from tap_emaillogs.engine.endpoint import Endpoint
-    from tap_emaillogs.engine.observer import Headway
+    from tap_emaillogs.engine.headway import Headway
     from tap_emaillogs.engine.reading import Outcome, Reading
     from tap_emaillogs.http.activity import Wait
     from tap_emaillogs.streams.window import Window
