@@ -132,3 +132,21 @@ def test_how_long_a_date_lasts() -> None:
 def test_the_month_may_come_first() -> None:
     assert dates.month_first("07/19/2025, 10:00 AM") == "19/07/2025, 10:00 AM"
     assert dates.month_first("19 Jul 2025 10:00 AM") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("01 Jan 0001 00:00 +0530", "UTC"),
+        ("0001-01-01T00:00:00", "Asia/Tokyo"),
+        ("01/01/0001", "Asia/Tokyo"),
+        ("31/12/9999 23:59", "America/New_York"),
+        ("9999-12-31T23:59:59", "America/New_York"),
+        ("1 jan 2020 12" + " " * 100_000 + "x", "UTC"),
+    ],
+)
+def test_what_lies_outside_the_calendar_is_no_date(text: str, zone: str) -> None:
+    assert dates.utc_text(text, ZoneInfo(zone)) is None
+    assert dates.parse(text, ZoneInfo(zone)) is None
+    dates.local(text, ZoneInfo(zone))  # may well be one on a clock there
+    assert dates.local("0001-01-01", ZoneInfo("UTC")) is None

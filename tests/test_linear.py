@@ -313,6 +313,7 @@ ROWS: dict[str, Callable[[int], Rows]] = {
         )
     },
     "one < and many @": _reader(lambda size: "<" + "@" * size),
+    "an odd charset": _reader(lambda size: f"=?punycode?Q?{'a' * (size // 2)}-{'b' * (size // 2)}?= ann=40x.example"),
     "its own in base64": _reader(lambda size: base64.b64encode(f"{OWN} ".encode() * (size // 19)).decode()),
     "brackets in brackets": _reader(lambda size: "[" * (size // 2) + "]" * (size // 2)),
     "comments in comments": _reader(lambda size: "(" * (size // 2) + OWN + ")" * (size // 2)),

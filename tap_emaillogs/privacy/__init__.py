@@ -5,5 +5,6 @@ plan per endpoint, made of the annotated schemas and primary keys of its streams
 its workers once for each record and what was derived of it, after keys are made and before anything is encoded.
 
 `plan` → `clearing` (a stream's records) → `handlers` (a column) → `undeclared` (objects nobody documents) → `hiding`
-(one value) → `personal`, `replacing` (what a record hides, found in its texts). It knows `formats` and nothing above.
+(one value) → `personal` (what a record hides, found in its texts) → `encoded`, `finding` (in whatever form, and however
+many there are). It knows `formats` and nothing above.
 """

@@ -106,8 +106,7 @@ class PersonalValues:
     def _may_be_escaped(self, text: str) -> bool:
         return bool(self.recipients) and ("@" in text or not self._all_have_at or encoded.may_hold_at(text))
 
-    def may_be_packed(self, text: str) -> bool:
-        """Whether a recipient may stand in a text as base64 or hex; False is certain."""
+    def _may_be_packed(self, text: str) -> bool:
         return any(mark in text for mark in self._marks) if self._few else encoded.may_be_packed(text)
 
     def may_show_ip(self, text: str) -> bool:
@@ -134,7 +133,7 @@ class PersonalValues:
         found: Iterable[Found] = finder.find(lower)
         if encoded.may_be_escaped(text) and self._may_be_escaped(text):
             found = chain(found, encoded.escaped(text, lambda plain: finder.find(folded(plain))))
-        if self.may_be_packed(text):
+        if self._may_be_packed(text):
             inside = self._finder("ids", self._forms_in_ids, finding.in_id)
             found = chain(found, encoded.packed(text, lambda plain: inside.find(folded(plain))))
         return merged(found)

@@ -11,6 +11,7 @@ from tap_emaillogs.formats import addresses
 from tap_emaillogs.formats.caching import cached
 from tap_emaillogs.formats.nesting import is_too_deep, may_be_too_deep
 from tap_emaillogs.formats.values import json_text
+from tap_emaillogs.privacy import encoded
 from tap_emaillogs.privacy.hiding import ips_in
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class UndeclaredFields:
     def _read_key(self, key: str) -> _Key:
         folded = _folded(key)
         guess = "subject" if self._hider.subject_hidden and _SUBJECT in folded else self._guesses.get(folded, "")
-        return _Key(guess, key.isidentifier(), key.startswith(_SERVERS))
+        return _Key(guess, key.isidentifier() and not encoded.may_be_packed(key), key.startswith(_SERVERS))
 
     def clear(self, value: Any, known: PersonalValues, key: str = "", *, ips: bool = True) -> Any:
         """Clear an object, a list or a value below `key`; with `ips` of every IP address too."""
@@ -120,8 +121,7 @@ class UndeclaredFields:
         cleared = {}
         for name, item in value.items():
             key = self._key(name)
-            is_name = key.plain and not known.may_be_packed(name)
-            shown = name if is_name else self._hider.text(name, known, ips=ips, words=True) or ""
+            shown = name if key.plain else self._hider.text(name, known, ips=ips, words=True) or ""
             cleared[shown] = self._clear(item, known, key.holds, ips and not key.server)
         return cleared
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tap_emaillogs.formats import timestamps
-from tap_emaillogs.formats.nesting import DEEPEST, deep_text, is_too_deep
 from tap_emaillogs.formats.values import json_text
+from tap_emaillogs.streams.readable import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,11 +21,6 @@ Record = dict[str, Any]
 _Convert = Any  # Callable[[Any, str, dict[str, Any]], Any]
 
 EXTRA = "extra_fields"
-TOO_DEEP = f"a field is nested deeper than {DEEPEST} levels; it comes as text, in extra_fields where it fits no column"
-TOO_LONG = "a whole number is too long to be read; it comes as text, in extra_fields where it fits no column"
-_MOST_DIGITS = 4300
-"""Python reads no longer numbers."""
-_CONTAINERS = frozenset({dict, list})
 _UNFIT = object()
 _INTEGERS = 1 << 63
 """Databases hold whole numbers of 64 bits; a larger one would stop a load."""
@@ -70,7 +65,7 @@ class Normaliser:
         self._converters: dict[str, _Convert] = {name: _converter(spec) for name, spec in properties.items()}
         self._texts = frozenset(name for name, spec in properties.items() if _is_text(spec))
         self._blank = dict.fromkeys(schema["properties"])
-        self.remark: Callable[[str], None] = _unheard
+        self.remark: Callable[[str], None] = lambda _: None
         """Is told of what cannot be read."""
 
     @property
@@ -101,18 +96,8 @@ class Normaliser:
             record[name] = convert(value, name, extra)
 
     def readable(self, value: Any) -> Any:
-        """Return a value of the vendor's as it can be handled: what is nested too deep as text."""
-        if type(value) in _CONTAINERS:
-            if is_too_deep(value):
-                self.remark(TOO_DEEP)
-                return deep_text(value)
-        elif type(value) is str and len(value) > _MOST_DIGITS and value.removeprefix("-").isdecimal():
-            self.remark(TOO_LONG)
-        return value
-
-
-def _unheard(_: str) -> None:
-    """Hear of nothing."""
+        """Return a value of the vendor's as it can be handled, and remark on one that had to become text."""
+        return readable(value, self.remark)
 
 
 def _converter(spec: Mapping[str, Any]) -> _Convert:
