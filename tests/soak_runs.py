@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 EVERY = timedelta(minutes=15)
 SETTLING = timedelta(days=3, hours=6)
 """At the end so long nothing new happens, until the last revisit has been due."""
-KEPT_MAILS = 50
+KEPT_MAILS = 200
 """So many reports stay in their directory: its owner puts the older ones away."""
 SIZE = 28 * 12
 """Mails that a vendor has in the four weeks before, and goes on to have at that pace."""

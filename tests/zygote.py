@@ -111,8 +111,10 @@ class Zygote:
 
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.close()
         self._process.wait(10)
+        self._process.stdout.close()
 
     def run(self, order: Order) -> Ended:
         """Run a tap, until it and its target have ended."""
