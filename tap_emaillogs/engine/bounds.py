@@ -23,6 +23,10 @@ _MOST_AFTER_TOTAL = 3
 """Pages without rows once as many rows came as were announced: there is nothing left to come."""
 _MOST_AGAIN = 10
 """Pages one after another that begin as an earlier one did."""
+_MOST_THIN = 1_000
+"""Pages with rows, of which the average has fewer than …"""
+_THIN = 5
+"""… so many: no vendor pages its log like that for so long."""
 _MOST_ROWS = 10
 """So many times as many rows as a window should have are read of the shortest one, for each minute of its length."""
 _MOST_OF_A_WALK = 10_000_000
@@ -79,6 +83,10 @@ class PageBounds:
             raise Endless(
                 f"the vendor gave {self._empty} pages without rows and says that more follow; "
                 f"{rows} rows came on {self._filled} other pages{announced}"
+            )
+        if self._filled > _MOST_THIN and rows < _THIN * self._filled:
+            raise Endless(
+                f"the vendor gave {self._filled} pages with {rows} rows in all and says that more follow{announced}"
             )
         if self._again >= _MOST_AGAIN:
             raise Endless(

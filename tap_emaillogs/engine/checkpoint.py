@@ -35,10 +35,17 @@ class Checkpoints:
         state: The tap's STATE, as it is at any time.
         before: Called just before STATE is written: rows of the ledger wait for that, so that a kill between them and
             the STATE that remembers them is as good as impossible.
+        after: Called just after it, for rows that only a STATE can make right again; tells whether it wrote any.
     """
 
-    def __init__(self, writer: LineWriter, state: Mapping[str, Any], before: Callable[[], None]) -> None:
-        self._writer, self._state, self._before = writer, state, before
+    def __init__(
+        self,
+        writer: LineWriter,
+        state: Mapping[str, Any],
+        before: Callable[[], None],
+        after: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._writer, self._state, self._before, self._after = writer, state, before, after
         self._endpoints: dict[int, Endpoint] = {}
         self._waiting: list[Callable[[], None]] = []
         self._last = b""
@@ -66,13 +73,18 @@ class Checkpoints:
         endpoints, self._endpoints = list(self._endpoints.values()), {}
         waiting, self._waiting = self._waiting, []
         self._before()
-        line = encoded(StateMessage(value=dict(self._state)))
-        if again or line != self._last:
-            self._writer.write_lines(line + b"\n")
-            self._writer.flush()
-            self._last = line
+        self._write(again=again)
+        if self._after():
+            self._write(again=True)
         self._out, self._due_at = self._writer.written, time.monotonic() + _OFTEN
         for endpoint in endpoints:
             endpoint.notes_written()
         for then in waiting:
             then()
+
+    def _write(self, *, again: bool) -> None:
+        line = encoded(StateMessage(value=dict(self._state)))
+        if again or line != self._last:
+            self._writer.write_lines(line + b"\n")
+            self._writer.flush()
+            self._last = line

@@ -11,6 +11,7 @@ import msgspec
 
 from tap_emaillogs.engine.checkpoint import Checkpoints
 from tap_emaillogs.engine.engine import CheckpointDue, EndpointChanged, Engine, WindowRead
+from tap_emaillogs.engine.incomplete import TO_BE_READ
 from tap_emaillogs.engine.ledger import SyncWindows
 from tap_emaillogs.http.clock import Stopped
 from tap_emaillogs.streams.output import BatchFiles
@@ -53,7 +54,7 @@ class WindowWriter:
         """Endpoints of a first run with rows for the ledger, while nothing happened but that keys were refused."""
         self._endpoints, self._engine, self._clock = endpoints, engine, clock
         self._writer, self._privacy, self._state = writer, privacy, state
-        self._checkpoints = Checkpoints(writer, state, self._write_ledger)
+        self._checkpoints = Checkpoints(writer, state, self._write_ledger, self._write_open)
         self._rows: list[Record] = []
         self._outputs, self._ledger = outputs, ledger
         self._streams = {name: output.stream for name, output in outputs.items()}
@@ -160,9 +161,20 @@ class WindowWriter:
 
     def _write_ledger(self) -> None:
         rows, self._rows = self._rows, []
-        if self._ledger in self._outputs and rows:
+        self._rows = [row for row in rows if row["status"] in TO_BE_READ]
+        self._write_rows([row for row in rows if row["status"] not in TO_BE_READ])
+
+    def _write_open(self) -> bool:
+        """Write the rows of windows that a later run is to read: only a STATE that knows them makes them complete."""
+        rows, self._rows = self._rows, []
+        return self._write_rows(rows)
+
+    def _write_rows(self, rows: list[Record]) -> bool:
+        wanted = self._ledger in self._outputs and bool(rows)
+        if wanted:
             self._emit(self._ledger, *self._outputs[self._ledger].of_records(_cleared(rows, self._privacy)))
             self._end_window([self._ledger])
+        return wanted
 
     def report(self) -> int:
         """Say in one line each what failed; return how many failures there were."""

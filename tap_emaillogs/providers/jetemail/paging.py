@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_emaillogs.http.errors import PagingLoop
@@ -131,7 +132,7 @@ class AnchoredPaginator(PagePaginatorBase):
         Raises:
             PagingLoop: Rows of one moment may be missing, and their number is no proof, since others left.
         """
-        keys = [row.get(self._key) for row in page.rows]
+        keys = [key if isinstance(key := row.get(self._key), Hashable) else repr(key) for row in page.rows]
         before = [self._shown.get(key) for key in keys]
         self._touched = self._touched or any(was not in {None, now} for was, now in zip(before, rows, strict=True))
         if self._moved and (self._tied or (self._weak and self._touched)):
