@@ -137,12 +137,12 @@ class Soak:
         for who in (*self.vendors, "tap"):
             # What the vendor with the shortest memory forgets meanwhile nobody can read.
             memory = min(facts(name).history for name in (self.vendors if who == "tap" else [who]))
-            at = NOW
-            while (at := at + timedelta(days=self.dice.uniform(1, 9))) < self.end:
-                first = not any(who == other for _, _, other in found)
-                long = min(timedelta(days=3), memory / 4) if first or self.dice.random() < 0.3 else timedelta(hours=4)
+            at = NOW + self.dice.uniform(0.1, 0.6) * min(self.end - NOW, timedelta(days=9))
+            long = min(timedelta(days=3), memory / 4, (self.end - NOW) / 3)
+            while at < self.end:
                 found.append((at, at + self.dice.uniform(0.2, 1) * long, who))
-                at = found[-1][1]
+                at = found[-1][1] + timedelta(days=self.dice.uniform(1, 9))
+                long = min(timedelta(days=3), memory / 4) if self.dice.random() < 0.3 else timedelta(hours=4)
         self.figures.outages = [(end - start) / timedelta(hours=1) for start, end, _ in found]
         return found
 
