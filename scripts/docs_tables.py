@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.config.schema import PRIVACY, General, default_of, default_text, own_properties, properties
+from tap_emaillogs.config.schema import General, common_properties, default_of, default_text, properties
 from tap_emaillogs.engine.ledger import SyncWindows
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.streams.events import EmailEvents
 from tap_emaillogs.streams.settings import Settings, declared
+from tap_emaillogs.tap import TapEmailLogs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tap_emaillogs.streams.provider import Provider
+
+_HEAD = ("| setting | meaning |", "| --- | --- |")
+_NAMES = {provider.name for provider in PROVIDERS}
+_SDK = "They work as in [every tap of the Singer SDK](https://sdk.meltano.com/en/latest/)."
 
 
 def streams() -> Iterator[str]:
@@ -30,28 +35,42 @@ def streams() -> Iterator[str]:
         yield f"| `{own.name}` | {about} | {', '.join(own.primary_keys)} | {own.replication_key} | none |"
 
 
-def _rows(properties: Iterable[Any], prefix: str = "") -> Iterator[str]:
-    for prop in properties:
-        spec = prop.to_dict()[prop.name]
-        mark = " (secret)" if spec.get("secret") else ""
-        allowed = f" One of {', '.join(f'`{value}`' for value in spec['enum'])}." if "enum" in spec else ""
-        text = " ".join((spec.get("description") or "").split()).replace("|", "\\|")
-        yield f"| `{prefix}{prop.name}`{mark} | {text}{allowed} |"
+def _row(name: str, spec: Mapping[str, Any]) -> str:
+    mark = " (secret)" if spec.get("secret") else ""
+    values = spec.get("enum") or spec.get("items", {}).get("enum")
+    allowed = f" One of {', '.join(f'`{value}`' for value in values)}." if values else ""
+    text = " ".join((spec.get("description") or "").split()).replace("|", "\\|")
+    return f"| `{name}`{mark} | {text}{allowed} |"
+
+
+def _rows(properties: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield a row for each setting; objects with known properties are followed by what is in them."""
+    for name, spec in properties.items():
+        yield _row(f"{prefix}{name}", spec)
+        if not spec.get("additionalProperties"):
+            yield from _rows(spec.get("properties", {}), f"{prefix}{name}.")
+
+
+def _specs(properties: Iterable[Any]) -> dict[str, Any]:
+    return {prop.name: prop.to_dict()[prop.name] for prop in properties}
 
 
 def settings() -> Iterator[str]:
-    """Yield the tables of all settings."""
-    yield from ("| setting | meaning |", "| --- | --- |", *_rows(properties(General)))
-    privacy: Any = PRIVACY.wrapped
-    yield from _rows(privacy.wrapped.values(), "privacy.")
+    """Yield the tables of all settings, those of the SDK included."""
+    schema = TapEmailLogs._full_schema()["properties"]  # noqa: SLF001 - what `--about` shows
+    general, common = declared(General), _specs(properties(Settings))
+    yield from (*_HEAD, *_rows({name: spec for name, spec in schema.items() if name in general or name == "privacy"}))
     yield from ("", "## Every provider", "", "Each provider's object, and each of its `accounts`, also takes:", "")
-    yield from ("| setting | meaning |", "| --- | --- |", *_rows(properties(Settings)))
+    yield from (*_HEAD, *_rows(common))
     yield "| `accounts` | A list of objects of the same keys; what one leaves out it takes from the object around it. |"
     for provider in PROVIDERS:
         other = ", ".join(f"{name} {value}" for name, value in _other_defaults(provider))
-        yield from ("", f"## `{provider.name}`", "", f"{provider.title}; other defaults: {other}.", "")
-        yield from ("| setting | meaning |", "| --- | --- |")
-        yield from _rows(own_properties(provider), f"{provider.name}.")
+        yield from ("", f"## `{provider.name}`", "", f"{provider.title}; other defaults: {other}.", "", *_HEAD)
+        shared = {prop.name for prop in common_properties(provider)} | {"accounts"}
+        found = schema[provider.name]["properties"]
+        yield from _rows({name: found[name] for name in found if name not in shared}, f"{provider.name}.")
+    rest = {name: spec for name, spec in schema.items() if not (name in general or name == "privacy" or name in _NAMES)}
+    yield from ("", "## The SDK's own", "", _SDK, "", *_HEAD, *_rows(rest))
 
 
 def _other_defaults(provider: Provider) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -19,6 +19,7 @@ from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.tap import TapEmailLogs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -101,6 +102,38 @@ def test_the_hubs_definition_is_that_of_meltano_yml() -> None:
     # Meltano warns of a stream that is named and not there, and not every vendor is configured.
     assert all("*" in pattern.split(".")[0] for pattern in hub["select"])
     assert not any("value" in setting for setting in hub["settings"]), "a default would switch a provider on"
+
+
+def test_every_setting_is_described() -> None:
+    text = (ROOT / "docs/settings.md").read_text("utf-8")
+    found = {*re.findall(r"^\| `([\w.]+)`", text, re.MULTILINE)}
+    vendors = {provider.name for provider in PROVIDERS}
+    for name in _names(TapEmailLogs._full_schema()):
+        vendor, _, rest = name.partition(".")
+        assert name in found or (vendor in vendors and rest in found), f"{name}: run scripts/generate.py"
+
+
+def _names(schema: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    """Names of all settings, with dots, but for the objects of the vendors themselves."""
+    for name, spec in schema.get("properties", {}).items():
+        if before or name not in {provider.name for provider in PROVIDERS}:
+            yield f"{before}{name}"
+        if not spec.get("additionalProperties"):
+            yield from _names(spec, f"{before}{name}.")
+
+
+def test_every_page_can_be_found() -> None:
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+
+    def links(name: str) -> set[str]:
+        return {*re.findall(r"\]\(([^)#\s]+)", (ROOT / name).read_text("utf-8"))}
+
+    readme, index = links("README.md"), links("docs/index.md")
+    assert {f"docs/{page}" for page in pages - {"index.md"} if "/" not in page} <= readme
+    assert {"SECURITY.md", "dbt/README.md"} <= readme
+    assert pages - {"index.md"} <= index
+    nav = {*re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text("utf-8").split("nav:\n")[1])}
+    assert nav == pages
 
 
 TROUBLE = (ROOT / "docs/troubleshooting.md").read_text("utf-8")
