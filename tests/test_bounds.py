@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     Play = Callable[[socket.socket], None]
 
+pytestmark = pytest.mark.thorough
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 SILENCE = 0.3
 """Seconds of `timeout_seconds` here: an answer may last three times as long."""

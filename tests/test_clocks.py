@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from harness import Run
     from sandbox.server import Sandbox
 
+pytestmark = pytest.mark.thorough
+
 MINUTES = timedelta(minutes=1)
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Serve = Callable[..., dict[str, Any]]
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["serve"]
 
 

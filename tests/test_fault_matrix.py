@@ -47,7 +47,7 @@ SAME, FAILED, PENDING, CUT, WARNED = "same rows", "named failure", "pending", "t
 """Two are the ledger's words: asked for and not there yet; not to be had, which is told as a warning. The last is of
 rows that the vendor has not sent: something else stood in their place, and nothing else is missing."""
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(60)]
 
 
 def _parameters() -> Iterator[Any]:

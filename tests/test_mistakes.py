@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     File = Callable[..., Path]
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["_as_it_was", "file"]
 
 NAMES = ", ".join(provider.name for provider in PROVIDERS)

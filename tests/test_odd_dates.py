@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Play = Callable[..., Sandbox]
 
+pytestmark = pytest.mark.thorough
+
 TOP = [
     {"end_date": "9999-12-31T23:59:59.999Z"},
     {"end_date": "9999-12-31"},

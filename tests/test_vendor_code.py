@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
-pytestmark = pytest.mark.timeout(20)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(20)]
 
 
 class Unsayable(ReadError):
