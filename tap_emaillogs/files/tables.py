@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tap_emaillogs.files.archives import Archive, BrokenFile, Limits, TooLong, WrongPassword, open_archive
 from tap_emaillogs.files.csv_text import column_names, parsed
+from tap_emaillogs.files.encoding import encodings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from tap_emaillogs.files.encoding import Encoding
 
 __all__ = ["Table", "column_names", "open_table"]
 
@@ -24,7 +27,7 @@ class _Member:
     """One CSV and how it is to be read."""
 
     open: Callable[[], BinaryIO]
-    encoding: str
+    encoding: Encoding
     limits: Limits
     sealed: bool = True
     most: int | None = None
@@ -35,7 +38,7 @@ class _Member:
 
     def read(self) -> tuple[tuple[str, ...], Iterator[dict[str, str]]]:
         """Return the names of the columns, and the rows to come."""
-        text = io.TextIOWrapper(self.open(), encoding=self.encoding, newline="")
+        text = io.TextIOWrapper(self.open(), encoding=self.encoding.name, errors=self.encoding.errors, newline="")
         columns, rows = parsed(text, self.limits, sealed=self.sealed)
         return columns, itertools.islice(rows, self.most)
 
@@ -133,10 +136,7 @@ def _verified(archive: Archive, file: BinaryIO, announced: int | None, limits: L
 
 
 def _verified_member(opener: Callable[[], BinaryIO], limits: Limits, *, sealed: bool, most: int | None) -> _Member:
-    with opener() as start:
-        marks = start.read(2)
-    encodings = ("utf-16",) if marks in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "latin-1")
-    for encoding in encodings:
+    for encoding in encodings(opener):
         member = _Member(opener, encoding, limits, sealed=sealed, most=most)
         try:
             columns, rows = member.read()
