@@ -61,7 +61,7 @@ def test_a_broken_letter_changes_no_other(broken: bytes, place: int) -> None:
     lines = ["name,note", *(f"Größe {number},Zoë Ünal" for number in range(40))]
     data = [line.encode() for line in lines]
     data[place + 1] += broken
-    rows = read(b"\n".join(data))
+    rows = read(b"\n".join([*data, b""]))
     assert rows.pop(place)["note"].rstrip("\ufffd") == "Zoë Ünal"
     assert {row["note"] for row in rows} == {"Zoë Ünal"}
     assert all(row["name"].startswith("Größe ") for row in rows)

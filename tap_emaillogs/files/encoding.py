@@ -25,7 +25,7 @@ class Encoding(NamedTuple):
 def encodings(opener: Callable[[], BinaryIO]) -> Iterator[Encoding]:
     """Yield the encodings that a text may have, each to be tried when the one before it does not fit.
 
-    A text in UTF-8 of which a few bytes are broken stays one in UTF-8: each of these becomes U+FFFD, and no other letter
+    A text in UTF-8 of which a few bytes are broken stays one: each of these becomes U+FFFD, and no other letter
     changes.
     """
     with opener() as start:
