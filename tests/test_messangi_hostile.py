@@ -6,6 +6,7 @@ import os
 import random
 import re
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import pytest
 
 import hostile_mails
 from harness import NOW, Ticking
-from messangi_mails import World, assert_whole, forged, table
+from messangi_mails import World, assert_whole, forged, notes, table
 from sandbox.messangi.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -104,6 +105,21 @@ def test_hostile_tables_in_a_mailbox(world: World) -> None:
     assert time.monotonic() - began < 60
     assert_read(box, found)
     assert set(world.mailbox.flags()) == {frozenset()}
+
+
+def test_an_honest_report_that_is_too_long_is_asked_for_in_parts(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tap_emaillogs.providers.messangi import candidates  # noqa: PLC0415 - its limits are made small here
+
+    monkeypatch.setattr(candidates, "_LIMITS", replace(candidates._LIMITS, rows=40))
+    box = world.start(120, smtp=None, directory=str(tmp_path))
+    found = world.run(world.config(directory=str(tmp_path)))
+    assert found.status == 0, found.stderr
+    assert_whole(box, found)
+    assert len(found.ledger) > 3
+    assert {row["status"] for row in found.ledger} == {"complete"}
+    assert not notes(found)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -67,6 +67,30 @@ def test_hostile_mails_before_and_behind_the_report(world: Posted) -> None:
         assert_whole(box, found)
 
 
+def test_long_mails_before_the_report_do_not_hide_it(world: Posted, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tap_emaillogs.providers.messangi import inbox  # noqa: PLC0415 - its bounds are made small here
+
+    monkeypatch.setattr(inbox, "_BOUNDS", {False: (1 << 20, 60.0), True: (1 << 21, 60.0)})
+    box = world.start(id_in="filename")
+    long = [hostile_mails.mail(b"a,b\n" * 500_000, when=WHEN).as_bytes() for _ in range(6)]
+    refuse = b" NO cannot\r\n"
+    with world.server(long, after=long, on=lambda said, tag: tag + refuse if "TEXT" in said else None) as server:
+        found = world.run(world.config(mailbox=server.config()))
+    assert found.status == 0, found.stderr
+    assert_whole(box, found)
+
+
+def test_mails_that_there_is_no_time_for_are_told_of(world: Posted, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tap_emaillogs.providers.messangi import inbox  # noqa: PLC0415 - likewise
+
+    monkeypatch.setattr(inbox, "_BOUNDS", {False: (1 << 20, 60.0), True: (1 << 21, 60.0)})
+    world.start(lost_reports=-1)
+    long = [hostile_mails.mail(b"a,b\n" * 500_000, when=WHEN).as_bytes() for _ in range(6)]
+    with world.server(long) as server:
+        found = world.run(world.config(mailbox=server.config(), wait_minutes=0))
+    assert "mails could not be looked at in time: have the reports delivered" in found.ledger[0]["gap_reason"]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_random_damage_before_and_behind_the_report(world: Posted, seed: int) -> None:
     box = world.start(id_in=("filename", "subject", "body")[seed % 3], attachment=("csv", "zip", "csv.gz")[seed % 3])

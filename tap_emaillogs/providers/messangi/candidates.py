@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.providers.messangi.trust import Trust
 
 _FORWARD = re.compile(r"\s*(?:fwd?|rv|wg|enc|tr|i)\s*:", re.IGNORECASE)
-_REPLY = re.compile(r"\s*(?:re|aw|sv|antw|res|rta|odp)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
+_REPLY = re.compile(r"\s*(?:re|aw|sv|antw|res|rta|odp)\s*(?:\[\d+\]\s*)?:", re.IGNORECASE)
 _KNOWN_WITHOUT_DATES = 2
 """So many columns must be known where no date shows that it is the one; of rows, one must tell whose they are."""
 _ORIGINAL, _FORWARDED, _REPLIED = 2, 1, 0

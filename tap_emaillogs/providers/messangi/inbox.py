@@ -24,7 +24,7 @@ from tap_emaillogs.files import mime
 from tap_emaillogs.providers.messangi import mails
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from tap_emaillogs.providers.messangi.mails import Attachment, Mail
     from tap_emaillogs.providers.messangi.wire import Box
@@ -61,12 +61,15 @@ class Known:
         self._validity = ""
         self.facts: dict[int, _Facts] = {}
         self.mails: dict[int, Mail] = {}
+        self.partly: set[int] = set()
+        """Long mails of which only the beginning was seen, and does not tell."""
 
     def begin(self, validity: str) -> None:
         """Forget all where the server has given its mails other numbers."""
         if validity != self._validity:
             self.facts.clear()
             self.mails.clear()
+            self.partly.clear()
         self._validity = validity
 
 
@@ -75,6 +78,7 @@ class Inbox:
 
     def __init__(self, box: Box, known: Known) -> None:
         self._box, self._known = box, known
+        self._left, self._end = _BOUNDS[True][0], time.monotonic() + _BOUNDS[True][1]
         self.unseen = 0
         """How many mails the look had no time for."""
 
@@ -86,31 +90,33 @@ class Inbox:
             if isinstance(error, imaplib.IMAP4.abort):
                 raise
             return  # a server that cannot search in texts, or not in these
-        yield from self._mails(uids, lambda _: True)
+        for place in range(0, len(uids), _MAILS_AT_ONCE):
+            batch = uids[place : place + _MAILS_AT_ONCE]
+            self._look_into(batch)
+            self._read_whole(batch)
+            yield from self._seen(batch)
 
     def all(self, since: datetime, *, thorough: bool) -> Iterator[Mail]:
         """Yield mails that may hold a table, the newest first: those that arrived since; when `thorough`, earlier too.
 
-        Servers search by days, in a zone of their own.
+        Servers search by days, in a zone of their own. First the beginnings of all mails are looked at, and only then
+        those that are long and do not show at their beginning what they are: so that none stands before the report.
         """
-        uids = self._search(AND(date_gte=_day(since)))
         most, seconds = _BOUNDS[thorough]
-        end = time.monotonic() + seconds
-        left = most
+        self._left, self._end = most, time.monotonic() + seconds
 
         def is_wanted(facts: _Facts) -> bool:
             is_new = facts.arrived is None or facts.arrived >= since - _TOLERANCE
             return facts.is_likely and facts.size <= mails.LARGEST and (thorough or is_new)
 
+        uids = self._search(AND(date_gte=_day(since)))
         self._learn_facts(uids)
         wanted = [uid for uid in uids if is_wanted(self._known.facts[uid])]
         for place in range(0, len(wanted), _MAILS_AT_ONCE):
-            batch = wanted[place : place + _MAILS_AT_ONCE]
-            left -= sum(self._known.facts[uid].size for uid in batch if uid not in self._known.mails)
-            if left < 0 or time.monotonic() > end:
-                self.unseen = len(wanted) - place
-                return
-            yield from self._mails(batch, is_wanted)
+            self._look_into(wanted[place : place + _MAILS_AT_ONCE])
+        self._read_whole(wanted)
+        self.unseen = sum(uid not in self._known.mails for uid in wanted)
+        yield from self._seen(wanted)
 
     def tables(self, mail: Mail) -> list[Attachment]:
         """Return the tables of a mail.
@@ -139,29 +145,40 @@ class Inbox:
             for uid in batch:
                 self._known.facts.setdefault(uid, _Facts(0, None, is_likely=True))
 
-    def _mails(self, uids: list[int], is_wanted: Callable[[_Facts], bool]) -> Iterator[Mail]:
-        """Yield the mails of these numbers that are wanted, looking into those that are not known yet."""
-        for place in range(0, len(uids), _MAILS_AT_ONCE):
-            batch = uids[place : place + _MAILS_AT_ONCE]
-            self._learn_facts(batch)
-            facts = self._known.facts
-            batch = [uid for uid in batch if is_wanted(facts[uid])]
-            self._look_into([uid for uid in batch if uid not in self._known.mails])
-            yield from (self._known.mails[uid] for uid in batch)
+    def _seen(self, uids: Iterable[int]) -> Iterator[Mail]:
+        return (self._known.mails[uid] for uid in uids if uid in self._known.mails)
+
+    def _is_over(self) -> bool:
+        return self._left <= 0 or time.monotonic() > self._end
 
     def _look_into(self, uids: list[int]) -> None:
-        asked = f"(UID BODY.PEEK[]<0.{_BEGINNING}>)"
-        for uid, _, beginning in self._fetched(uids, asked):
+        """Look at the beginnings of mails that are not known yet, as far as the bounds allow."""
+        known = self._known
+        new = [uid for uid in uids if uid not in known.mails and uid not in known.partly]
+        if not new or self._is_over():
+            return
+        self._learn_facts(new)
+        for uid, _, beginning in self._fetched(new, f"(UID BODY.PEEK[]<0.{_BEGINNING}>)"):
+            self._left -= len(beginning)
             mail = mails.read(io.BytesIO(beginning), str(uid))
-            size = self._known.facts[uid].size
-            if size > mails.LARGEST:
+            if known.facts[uid].size > mails.LARGEST:
                 mail = replace(mail, unreadable=f"it has more than {mails.LARGEST:,} bytes")
-            elif len(beginning) >= _BEGINNING and not mail.idents:
-                with self._content(uid) as content:
-                    mail = mails.read(content, str(uid))
-            self._known.mails[uid] = mail
+            if len(beginning) < _BEGINNING or mail.idents or mail.unreadable:
+                known.mails[uid] = mail
+            else:
+                known.partly.add(uid)
+        for uid in new:
+            if uid not in known.partly:
+                known.mails.setdefault(uid, mails.refused(str(uid), "the mail server does not hand it out"))
+
+    def _read_whole(self, uids: Iterable[int]) -> None:
+        """Look at all of the long mails among these, as far as the bounds allow."""
         for uid in uids:
-            self._known.mails.setdefault(uid, mails.refused(str(uid), "the mail server does not hand it out"))
+            if uid in self._known.partly and not self._is_over():
+                with self._content(uid) as content:
+                    self._left -= content.seek(0, io.SEEK_END)
+                    self._known.mails[uid] = mails.read(content, str(uid))
+                self._known.partly.discard(uid)
 
     def _content(self, uid: int) -> BinaryIO:
         """Return a whole mail, in a temporary file."""

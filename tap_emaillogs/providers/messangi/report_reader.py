@@ -110,6 +110,7 @@ class ReportReader(Reader):
         """Ask for the window's report unless that was done before, and wait for it."""
         if self.is_too_long(reading.window):
             return Split(self.halves(reading.window))
+        self._tell_of_trust()
         requests = Requests(reading.context.notes)
         self._register(requests)
         request = requests.of(reading.window)
@@ -122,7 +123,6 @@ class ReportReader(Reader):
         if request is None:
             # Before anything is asked for that could not be collected.
             self._persistently(reading, self._collector.check, until=self.now())
-            self._tell_of_trust()
             request = Pending.new(reading.window, self.now(), zone_text(self.stream.zone), self._asked_with)
             return self._ask(reading, requests, request)
         return self._wait(reading, requests, request)
