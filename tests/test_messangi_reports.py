@@ -89,6 +89,21 @@ def test_times_are_in_the_zone_that_was_asked_for(world: World, zone: str) -> No
     }
 
 
+@pytest.mark.parametrize("times", [1, -1])
+def test_a_page_of_html_is_no_answer_to_a_request(world: World, times: int) -> None:
+    """Something in between may answer in the vendor's place: then no report is on its way."""
+    box = world.start()
+    box.fault(vendor="messangi", path="/export", kind="html", times=times)
+    found = world.run(world.config())
+    if times == 1:
+        assert found.status == 0, found.stderr
+        assert_whole(box, found)
+    else:
+        assert found.status == 1
+        assert [row["status"] for row in found.ledger] == ["failed"]
+        assert "text/html" in found.lines("ERROR")[0]
+
+
 def test_an_empty_report_is_complete(world: World) -> None:
     world.start(0)
     found = world.run(world.config())

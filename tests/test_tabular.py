@@ -54,6 +54,19 @@ def zipped(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> b
     return file.getvalue()
 
 
+@pytest.mark.parametrize("broken", [b"\xff", b"\xed\xa0\xbd", b"\xc3"])
+@pytest.mark.parametrize("place", [0, 39])
+def test_a_broken_letter_changes_no_other(broken: bytes, place: int) -> None:
+    """A cut or foreign byte is no sign that the whole file is in Latin-1."""
+    lines = ["name,note", *(f"Größe {number},Zoë Ünal" for number in range(40))]
+    data = [line.encode() for line in lines]
+    data[place + 1] += broken
+    rows = read(b"\n".join([*data, b""]))
+    assert rows.pop(place)["note"].rstrip("\ufffd") == "Zoë Ünal"
+    assert {row["note"] for row in rows} == {"Zoë Ünal"}
+    assert all(row["name"].startswith("Größe ") for row in rows)
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_every_shape_gives_the_same_rows(shape: Shape) -> None:
     data = build(shape, "report", COLUMNS, ROWS, PASSWORD)

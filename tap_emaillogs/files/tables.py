@@ -5,7 +5,6 @@ A file is read through once before its first row is handed out, so that a damage
 
 from __future__ import annotations
 
-import codecs
 import io
 import itertools
 from dataclasses import dataclass, replace
@@ -13,26 +12,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tap_emaillogs.files.archives import Archive, BrokenFile, Limits, TooLong, WrongPassword, open_archive
 from tap_emaillogs.files.csv_text import column_names, parsed
+from tap_emaillogs.files.encoding import encodings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from tap_emaillogs.files.encoding import Encoding
+
 __all__ = ["Table", "column_names", "open_table"]
-
-
-_HALVES = "tap_emaillogs.halves"
-
-
-def _replace_half(error: UnicodeError) -> tuple[str, int]:
-    """Put U+FFFD in place of half a surrogate pair, which is no UTF-8; whatever else is none stays an error."""
-    if isinstance(error, UnicodeDecodeError):
-        beginning = error.object[error.start : error.start + 3]
-        if len(beginning) == 3 and beginning[0] == 0xED and 0xA0 <= beginning[1] < 0xC0 and 0x80 <= beginning[2] < 0xC0:
-            return "\N{REPLACEMENT CHARACTER}", error.start + 3
-    raise error
-
-
-codecs.register_error(_HALVES, _replace_half)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +27,8 @@ class _Member:
     """One CSV and how it is to be read."""
 
     open: Callable[[], BinaryIO]
-    encoding: str
+    encoding: Encoding
     limits: Limits
-    errors: str = "strict"
     sealed: bool = True
     most: int | None = None
     """How many of its rows are read; None: all."""
@@ -52,7 +38,7 @@ class _Member:
 
     def read(self) -> tuple[tuple[str, ...], Iterator[dict[str, str]]]:
         """Return the names of the columns, and the rows to come."""
-        text = io.TextIOWrapper(self.open(), encoding=self.encoding, errors=self.errors, newline="")
+        text = io.TextIOWrapper(self.open(), encoding=self.encoding.name, errors=self.encoding.errors, newline="")
         columns, rows = parsed(text, self.limits, sealed=self.sealed)
         return columns, itertools.islice(rows, self.most)
 
@@ -150,12 +136,8 @@ def _verified(archive: Archive, file: BinaryIO, announced: int | None, limits: L
 
 
 def _verified_member(opener: Callable[[], BinaryIO], limits: Limits, *, sealed: bool, most: int | None) -> _Member:
-    with opener() as start:
-        marks = start.read(2)
-    # Half a character, as broken programs write it, must not turn the other rows' letters into others.
-    ways = [("utf-8-sig", "strict"), ("utf-8-sig", _HALVES), ("latin-1", "strict")]
-    for encoding, errors in [("utf-16", "strict")] if marks in (b"\xff\xfe", b"\xfe\xff") else ways:
-        member = _Member(opener, encoding, limits, errors=errors, sealed=sealed, most=most)
+    for encoding in encodings(opener):
+        member = _Member(opener, encoding, limits, sealed=sealed, most=most)
         try:
             columns, rows = member.read()
             # One row more than the limit is enough to know.

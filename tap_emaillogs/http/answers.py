@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,21 +21,12 @@ class Reply:
     data: Any = field(default=None, repr=False)
 
 
-_PAGE = re.compile(rb"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
-
-
 def decode_any(body: bytes) -> Any:
-    """Read JSON where nothing is promised about the body; None: it is none, such as a few words.
-
-    Raises:
-        ValueError: It is a page for people: something answered in the vendor's place.
-    """
-    if _PAGE.match(body):
-        raise ValueError("a page")
+    """Read JSON where nothing is promised about the body; None: it is none."""
     try:
         return decode(body)
     except (ValueError, RecursionError):
-        return None
+        return None  # a few words, or a page: the status says enough
 
 
 def decode(body: bytes) -> Any:

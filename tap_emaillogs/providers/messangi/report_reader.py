@@ -154,7 +154,7 @@ class ReportReader(Reader):
         query = query_of(self.stream.settings, reading.window)
         try:
             account.client.send(
-                HTTPRequest(url, method, params=query, data=body), reading.meter, as_json=True, decode=decode_any
+                HTTPRequest(url, method, params=query, data=body), reading.meter, as_json=True, decode=_taken
             )
         except VendorError as error:
             requests.drop(request)
@@ -248,3 +248,14 @@ class ReportReader(Reader):
             report.close()
             raise
         return Outcome(stream.each_record(rows), as_of=request.asked, on_commit=committed, close=report.close)
+
+
+def _taken(body: bytes) -> Any:
+    """Read what is said to a request that was taken, of which no page tells the form.
+
+    Raises:
+        ValueError: It is a page of HTML: something in between answers, and no report is on its way.
+    """
+    if body.lstrip()[:1] == b"<":
+        raise ValueError("a page of HTML")
+    return decode_any(body)
