@@ -26,6 +26,7 @@ CLOSED_OUTPUT = 128 + 13
 """Exit status when nobody reads stdout any more, as if by SIGPIPE."""
 
 
+_logger = logging.getLogger("tap-emaillogs")
 SCHEMA = "schema"
 """The value of `--test` that only prints SCHEMA messages."""
 _SELECTION = logging.getLogger("singer_sdk.singerlib.catalog")
@@ -152,6 +153,8 @@ def _sentences(error: Exception) -> list[str] | None:
         return [str(error)]
     if isinstance(error, click.BadParameter) and isinstance(getattr(error.param, "type", None), click.File):
         assert error.param is not None
+        if _is_content(error.message.removeprefix("'")):  # it begins with the path
+            return [f"--{error.param.name} takes the path of a file, not JSON"]
         return [f"the {error.param.name} file cannot be read: {error.message}"]
     if isinstance(error, click.ClickException):
         return None
@@ -174,6 +177,8 @@ def reading_config(path: str) -> Iterator[None]:
     Raises:
         InputError: The file cannot be used.
     """
+    if _is_content(path):
+        raise InputError("--config takes the path of a file, or ENV, not JSON")
     try:
         yield
     except FileNotFoundError as error:
@@ -187,6 +192,11 @@ def reading_config(path: str) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         said = getattr(error, "strerror", None) or "no path is given"
         raise InputError(f"the configuration file {path} cannot be read: {said}") from error
+
+
+def _is_content(path: str) -> bool:
+    """Whether somebody gave a file's content for its path: it may hold a secret, so it is never shown."""
+    return path.lstrip()[:1] in {"{", "["} or len(path.splitlines()) > 1
 
 
 def _place(error: Exception) -> str:
@@ -218,6 +228,21 @@ def read_json(kind: str, text: str) -> Any:
     if not isinstance(value, dict):
         raise InputError(f"the {kind} file holds no JSON object")
     return value
+
+
+def read_state(text: str) -> dict[str, Any] | None:
+    """Read a STATE, or a whole STATE message as the tap writes it; None: the file is empty, as after a first run.
+
+    Raises:
+        InputError: It is no JSON object.
+    """
+    if not text.strip():
+        _logger.warning("the state file is empty: this run starts without a STATE, as a first run does")
+        return None
+    state: dict[str, Any] = read_json("state", text)
+    if state.get("type") == "STATE" and isinstance(state.get("value"), dict):
+        return dict(state["value"])
+    return state
 
 
 def read_catalog(text: str, names: Collection[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._util import read_json_file
 
 from tap_emaillogs import cli
 from tap_emaillogs.config import accounts, checks, variables
@@ -267,10 +268,14 @@ class TapEmailLogs(Tap):
         """Read the configuration files one by one, so that a message can name the one that is wrong."""
         given = super().cb_config(ctx, param, ())
         for path in value:
+            if path == "ENV":
+                given.parse_env = True
+                continue
             with cli.reading_config(path):
-                one = super().cb_config(ctx, param, (path,))
-            given.config |= one.config
-            given.parse_env |= one.parse_env
+                one = read_json_file(path)
+                if not isinstance(one, dict):
+                    raise TypeError
+            given.config |= one
         return given
 
     @classmethod
@@ -314,7 +319,7 @@ class TapEmailLogs(Tap):
         tap = cls(
             config=config.config if config else {},
             parse_env_config=config.parse_env if config else False,
-            state=None if state is None else cli.read_json("state", state.read()),
+            state=None if state is None else cli.read_state(state.read()),
             catalog=None if catalog is None else cli.read_catalog(catalog.read(), _stream_names()),
         )
         if test == cli.SCHEMA:

@@ -5,9 +5,12 @@ No message here ever holds a value of the configuration, so none can print a sec
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from typing import TYPE_CHECKING, Any
+
+from singer_sdk.helpers._batch import BatchConfig
 
 from tap_emaillogs.config import guesses, texts, variables
 from tap_emaillogs.config.load import given_by_account, kind_of
@@ -63,6 +66,7 @@ def mistakes(
     found.extend(_future_mistakes("", config.get("start_date"), now))
     found.extend(_privacy_mistakes(config, providers))
     found.extend(f"user_agent {what}" for what in texts.header_mistakes(config.get("user_agent") or ""))
+    found.extend(_batch_mistakes(config.get("batch_config")))
     for provider in providers:
         if provider.name in config:
             found.extend(_provider_mistakes(provider, config, now))
@@ -133,7 +137,7 @@ def _number_mistakes(value: float, schema: Mapping[str, Any], path: str) -> Iter
     name = path.rpartition(".")[2].partition("[")[0]
     most = schema.get("maximum", _MOST.get(name.rpartition("_")[2], math.inf))
     positive = "exclusiveMinimum" in schema
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):  # a whole number may be too large to ask
         yield f"{path} must be a finite number"
     elif value < 0 or (value == 0 and positive):
         yield f"{path} must be {'greater than 0' if positive else '0 or greater'}"
@@ -193,6 +197,20 @@ def _privacy_mistakes(config: Mapping[str, Any], providers: Iterable[Provider]) 
             for key in recipient_keys(columns(kind)):
                 name = columns(kind).stream
                 yield f"privacy.salt is missing: `{key}` is in the primary key of {name}, so it is hashed there"
+
+
+def _batch_mistakes(given: Mapping[str, Any] | None) -> Iterator[str]:
+    if not given:
+        return
+    try:
+        size = BatchConfig.from_dict(copy.deepcopy(dict(given))).batch_size
+    except (TypeError, ValueError, LookupError, AttributeError):
+        size = None
+    if not isinstance(size, int) or size < 1:
+        yield (
+            'batch_config must have the form {"encoding": {"format": "jsonl", "compression": "gzip"}, '
+            '"storage": {"root": "file:///…"}}'
+        )
 
 
 def _provider_mistakes(provider: Provider, config: Mapping[str, Any], now: datetime | None) -> Iterator[str]:
