@@ -151,7 +151,21 @@ class TapEmailLogs(Tap):
         """The streams, and the accounts that each can be read in."""
         from tap_emaillogs.engine.planning import Sources  # noqa: PLC0415 - see above
 
-        return Sources(self.streams, self.accounts_of)
+        return Sources(self.streams, self.accounts_of, [*self._unread()])
+
+    def _unread(self) -> Iterator[str]:
+        """Yield a sentence for each stream that is selected and that no account can be read for."""
+        for entry in self.catalog.streams:
+            name = entry.tap_stream_id
+            owner = next((one.name for one in PROVIDERS if name in map(name_of, one.streams)), None)
+            if owner is None or name in self.streams or not entry.metadata.resolve_selection()[()]:
+                continue
+            lack = (
+                f"no account of {owner} has the settings for it"
+                if owner in self.accounts
+                else f"{owner} is not configured"
+            )
+            yield f"{name} is selected, but {lack}: it is not read"
 
     def event_contexts(self) -> list[dict[str, str]]:
         """Return the partitions of `email_events`."""
@@ -231,10 +245,12 @@ class TapEmailLogs(Tap):
         cli.redact_logs(self.redact, self.name)
         if not self.logger.isEnabledFor(logging.DEBUG):
             self.metrics_logger.setLevel(logging.WARNING)  # a line for each request would bury the table
-        found = check.check(self.sources.read_for(self._selected_names()), self.clock)
-        report = reports.check_json(found, self.clock.now()) if as_json else reports.check_text(found)
-        cli.tell(report, self.redact)
-        return int(any(one.said is not None for one in found))
+        sources, selected = self.sources, self._selected_names()
+        found = check.check(sources.read_for(selected), self.clock)
+        warnings = [*sources.unread, *([] if found else [sources.why_nothing(selected)])]
+        told = reports.check_json(found, warnings, self.clock.now()) if as_json else reports.check_text(found, warnings)
+        cli.tell(told, self.redact)
+        return int(not found or any(one.said is not None for one in found))
 
     def plan(self, *, as_json: bool = False) -> None:
         """Say what a sync would read now, without asking any vendor."""

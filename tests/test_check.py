@@ -60,7 +60,8 @@ def test_right_keys_are_right(now_box: Sandbox, vendor: str, file: File) -> None
         assert abs(one["clock_ahead_seconds"]) < 5
         assert [cost["every_minutes"] for cost in one["costs"]] == [15, 60, 1440]
     main = found["default", facts(vendor).stream]
-    assert main["history_source"] == "documented"
+    sources = {"zeptomail": "inferred", "jetemail": "not stated", "messangi": "not stated"}
+    assert main["history_source"] == sources.get(vendor, "documented")
     if vendor != "zeptomail":
         assert main["newest_record"]
         assert main["rows_in_a_day"]
@@ -160,6 +161,49 @@ def test_a_missing_scope_is_named_by_stream(play: Play, file: File) -> None:
     assert {one["authorised"] for one in found.values()} == {False}
     assert all("Zeptomail.Exports.READ is required" in one["error"] for one in found.values())
     assert all("Zeptomail.Exports.ALL" in one["what_to_do"] for one in found.values())
+
+
+def test_a_history_is_as_sure_as_the_vendors_pages(now_box: Sandbox, file: File) -> None:
+    ended = call("--config", file("config.json", now_box.config(["jetemail", "zeptomail", "smtp2go"])), "--test")
+    for said in ("  no limit stated  ", "  60 days (inferred)  ", "  30 days (documented)  "):
+        assert said in ended.stderr
+    assert "unlimited" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("selected", "said"),
+    [
+        (["infobip_email_logs"], "nothing is read: no selected stream is of a vendor that is configured"),
+        (
+            ["infobip_email_logs", "sync_windows"],
+            "nothing is read: no selected stream is of a vendor that is configured",
+        ),
+        (["sync_windows"], "nothing is read: no selected stream reads a log (sync_windows alone reads nothing)"),
+        ([], "nothing is read: no stream is selected"),
+    ],
+    ids=["unconfigured", "unconfigured and ledger", "ledger", "none"],
+)
+def test_a_check_of_nothing_is_not_right(now_box: Sandbox, file: File, selected: list[str], said: str) -> None:
+    both = json.loads(call("--config", file("both.json", now_box.config(["smtp2go", "infobip"])), "--discover").stdout)
+    for entry in both["streams"]:
+        for item in entry["metadata"]:
+            if not item["breadcrumb"]:
+                item["metadata"]["selected"] = entry["tap_stream_id"] in selected
+    options = ("--config", file("config.json", now_box.config(["smtp2go"])), "--catalog", file("catalog.json", both))
+    lack = "infobip_email_logs is selected, but infobip is not configured: it is not read"
+    for report, status in ((["--test"], 1), (["--plan"], 0), ([], 0)):
+        ended = call(*options, *report)
+        assert ended.status == status
+        assert ended.stderr.count(said) == 1
+        assert ended.stderr.count(lack) == int("infobip_email_logs" in selected)
+        assert "METRIC" not in ended.stderr or not report
+    for report, status in (("--test", 1), ("--plan", 0)):
+        ended = call(*options, report, "--format=json")
+        found = json.loads(ended.stdout)
+        assert ended.status == status
+        assert found["warnings"][-1] == said
+        assert not found.get("ok")
+    assert not now_box.requests
 
 
 @pytest.mark.parametrize(("minutes", "said"), [(10, "behind"), (-10, "ahead of")])

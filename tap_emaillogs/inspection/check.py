@@ -67,13 +67,15 @@ class Checked:
 
     @property
     def history_days(self) -> float | None:
-        """For how long the vendor keeps its log; None: without end."""
+        """For how long the vendor keeps its log; None: it states no limit."""
         return None if self.policy.history is None else self.policy.history / timedelta(days=1)
 
     @property
     def history_source(self) -> str:
         """Who says so: one cheap question cannot."""
-        return "configured" if self.account.given.get("history_days") is not None else "documented"
+        if self.account.given.get("history_days") is not None:
+            return "configured"
+        return "not stated" if self.policy.history is None else self.account.provider.history_source
 
 
 def check(streams: Iterable[LogStream], clock: Clock) -> list[Checked]:

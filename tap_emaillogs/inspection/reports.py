@@ -22,8 +22,11 @@ _MINUTE = timedelta(minutes=1)
 # The check.
 
 
-def check_text(found: Sequence[Checked]) -> Iterator[str]:
-    """Yield the lines of a check."""
+def check_text(found: Sequence[Checked], warnings: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of a check; `warnings` tell of what is selected and is not read."""
+    yield from warnings
+    if not found:
+        return
     head = ("provider", "account", "stream", "reachable", "authorised", "newest record", "rows in a day", "history")
     yield from table((*head, "clock", "budget"), [_checked_row(one) for one in found])
     right = [one for one in found if one.costs]
@@ -43,15 +46,16 @@ def check_text(found: Sequence[Checked]) -> Iterator[str]:
         yield f"{provider}, account {account}, stream {stream}: {one.said}. What to do: {one.hint}"
     if wrong:
         yield f"{len(wrong)} of {len(found)} streams are not as they should be."
-    elif found:
+    else:
         yield f"All {len(found)} streams can be read. Suggested schedule: run {_every(_shortest(found))}."
 
 
-def check_json(found: Sequence[Checked], at: datetime) -> dict[str, Any]:
+def check_json(found: Sequence[Checked], warnings: Sequence[str], at: datetime) -> dict[str, Any]:
     """Return a check as JSON."""
     return {
         "at": seconds(at),
-        "ok": all(one.said is None for one in found),
+        "ok": bool(found) and all(one.said is None for one in found),
+        "warnings": [*warnings],
         "suggested_every_minutes": _minutes(_shortest(found)),
         "checks": [_checked_json(one) for one in found],
     }
@@ -105,10 +109,10 @@ def _checked_row(one: Checked) -> tuple[str, ...]:
         newest = "none in a day"
     if one.costs and sample.rows is not None:
         rows = ("≥ " if sample.at_least else "") + f"{sample.rows:,}"
-    history = "unlimited" if one.history_days is None else f"{one.history_days:g} days"
+    history = "no limit stated" if one.history_days is None else f"{one.history_days:g} days ({one.history_source})"
     clock = "-" if one.clock_ahead is None else _clock(one.clock_ahead)
     said = (_said(one.reachable), _said(one.authorised))
-    return (*_name(one), *said, newest, rows, f"{history} ({one.history_source})", clock, _pace(pace))
+    return (*_name(one), *said, newest, rows, history, clock, _pace(pace))
 
 
 def _said(value: bool | None) -> str:
@@ -143,6 +147,9 @@ def _every(span: timedelta | None) -> str:
 
 def plan_text(found: Plan) -> Iterator[str]:
     """Yield the lines of a plan."""
+    yield from found.warnings
+    if not (found.endpoints or found.failures):
+        return
     head = ("provider", "account", "stream", "from", "to", "windows", "requests", "expected", "minutes")
     yield from table(head, [_planned_row(one) for one in found.endpoints])
     yield ""
@@ -167,6 +174,7 @@ def plan_json(found: Plan) -> dict[str, Any]:
         },
         "minutes": round(_total(found), 1),
         "endpoints": [_planned_json(one) for one in found.endpoints],
+        "warnings": [*found.warnings],
         "failures": [{"where": failure.where, "error": failure.said} for failure in found.failures],
     }
 
