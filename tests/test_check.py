@@ -98,7 +98,8 @@ def test_a_wrong_key_is_told_in_the_vendors_words(now_box: Sandbox, vendor: str,
     assert (ended.status, ended.stdout) == (1, "")
     assert "What to do: " in ended.stderr
     assert ".." not in ended.stderr
-    assert f"{len(found)} of {len(found)} streams are not as they should be." in ended.stderr
+    are = "1 stream is not as it" if len(found) == 1 else f"{len(found)} streams are not as they"
+    assert f"{len(found)} of {are} should be." in ended.stderr
 
 
 def test_one_wrong_account_does_not_stop_the_others(play: Play, vendor: str, file: File) -> None:
@@ -215,7 +216,11 @@ def test_a_clock_that_is_off_is_wrong(now_box: Sandbox, vendor: str, file: File,
         assert (one["reachable"], one["authorised"]) == (True, True)
         assert abs(one["clock_ahead_seconds"] + 60 * minutes) < 5
         assert said in one["error"]
+        assert ("nothing is passed over" in one["error"]) == (minutes < 0)
         assert "timedatectl" in one["what_to_do"]
+    ended = call("--config", file("config.json", now_box.config([vendor])), "--test")
+    assert ended.stderr.count("clock is") == len(found)
+    assert "may be missed" not in ended.stderr
 
 
 @pytest.mark.parametrize("kind", ["reset", "html", "cut_json", "garbage", "redirect", "status"])

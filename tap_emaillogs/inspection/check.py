@@ -19,6 +19,7 @@ from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import EndpointContext, Reading, Sample
 from tap_emaillogs.formats.timestamps import floor
 from tap_emaillogs.http.errors import NotAuthorized, NotPermitted, ReadError, TooMuch, Unreachable, VendorError
+from tap_emaillogs.http.vendor_clock import consequence
 from tap_emaillogs.inspection.cost import SHOWN, Cost, cost, schedule
 from tap_emaillogs.streams.window import Policy, Window
 
@@ -127,6 +128,7 @@ class _Heard:
 
     def __enter__(self) -> Self:
         self._client.on_answer = self._note
+        self._client.vendor_clock.be_quiet()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -202,7 +204,7 @@ def _judged(checked: Checked, reader: Reader | None) -> Checked:
         return checked
     return replace(
         checked,
-        said=f"this machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the vendor's",
-        hint="set it by the network's time (timedatectl set-ntp true): "
-        + ("rows near the present may be missed" if ahead > 0 else "what is new is read that much later"),
+        said=f"this machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the vendor's: "
+        + consequence(timedelta(seconds=ahead)),
+        hint="set it by the network's time (timedatectl set-ntp true)",
     )

@@ -65,14 +65,14 @@ class Plan:
     warnings: Sequence[str] = ()
     """What is selected and is not read."""
 
-    def minutes(self, requests: Iterable[tuple[Planned, int]]) -> float:
-        """Return how long requests take at the accounts' budgets, all accounts side by side; 0: there is no limit."""
+    def minutes(self, requests: Iterable[tuple[Planned, int]]) -> float | None:
+        """Return how long requests take at the accounts' budgets, all accounts side by side; None: without any."""
         by_account: dict[tuple[str, str], float] = {}
         for planned, count in requests:
-            pace = budget(planned)
-            account = planned.endpoint.id[:2]
-            by_account[account] = by_account.get(account, 0) + (count / pace if pace else 0)
-        return max(by_account.values(), default=0)
+            if pace := budget(planned):
+                account = planned.endpoint.id[:2]
+                by_account[account] = by_account.get(account, 0) + count / pace
+        return _rounded_up(max(by_account.values())) if by_account else None
 
 
 def budget(planned: Planned) -> float:
@@ -104,4 +104,8 @@ def waiting(planned: Planned) -> str:
 
 def minutes_of(requests: int, pace: float) -> float | None:
     """Return how long requests take at a budget; None: it has no limit."""
-    return math.ceil(requests / pace * 10) / 10 if pace else None
+    return _rounded_up(requests / pace) if pace else None
+
+
+def _rounded_up(minutes: float) -> float:
+    return math.ceil(round(minutes * 10, 6)) / 10

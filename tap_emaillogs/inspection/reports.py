@@ -45,9 +45,11 @@ def check_text(found: Sequence[Checked], warnings: Sequence[str]) -> Iterator[st
         provider, account, stream = _name(one)
         yield f"{provider}, account {account}, stream {stream}: {one.said}. What to do: {one.hint}"
     if wrong:
-        yield f"{len(wrong)} of {len(found)} streams are not as they should be."
+        are = "is not as it" if len(wrong) == 1 else "are not as they"
+        yield f"{len(wrong)} of {_count(len(found), 'stream')} {are} should be."
     else:
-        yield f"All {len(found)} streams can be read. Suggested schedule: run {_every(_shortest(found))}."
+        all_ = f"All {len(found)} streams" if len(found) > 1 else "The stream"
+        yield f"{all_} can be read. Suggested schedule: run {_every(_shortest(found))}."
 
 
 def check_json(found: Sequence[Checked], warnings: Sequence[str], at: datetime) -> dict[str, Any]:
@@ -115,6 +117,10 @@ def _checked_row(one: Checked) -> tuple[str, ...]:
     return (*_name(one), *said, newest, rows, history, clock, _pace(pace))
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
 def _said(value: bool | None) -> str:
     return {True: "yes", False: "NO", None: "?"}[value]
 
@@ -159,7 +165,10 @@ def plan_text(found: Plan) -> Iterator[str]:
     yield from (f"{failure.where}: cannot be planned: {failure.said}" for failure in found.failures)
     yield ""
     least = sum(one.least_requests for one in found.endpoints)
-    yield f"In all at least {least:,} requests, {_total(found):.1f} minutes at the budgets. No vendor was asked."
+    minutes, count = _total(found), _count(least, "request")
+    takes = "without a budget that limits them" if minutes is None else f"{minutes:,.1f} minutes at the budgets"
+    beside = " (accounts are read side by side)" if len({one.endpoint.id[:2] for one in found.endpoints}) > 1 else ""
+    yield f"In all at least {count}, {takes}{beside}. No vendor was asked."
 
 
 def plan_json(found: Plan) -> dict[str, Any]:
@@ -172,14 +181,14 @@ def plan_json(found: Plan) -> dict[str, Any]:
             "at_least": sum(one.least_requests for one in found.endpoints),
             "expected": sum(known) if known and len(known) == len(expected) else None,
         },
-        "minutes": round(_total(found), 1),
+        "minutes": _total(found),
         "endpoints": [_planned_json(one) for one in found.endpoints],
         "warnings": [*found.warnings],
         "failures": [{"where": failure.where, "error": failure.said} for failure in found.failures],
     }
 
 
-def _total(found: Plan) -> float:
+def _total(found: Plan) -> float | None:
     return found.minutes((one, one.expected_requests or one.least_requests) for one in found.endpoints)
 
 
