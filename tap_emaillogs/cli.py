@@ -60,7 +60,8 @@ def check_level() -> None:
     names = logging.getLevelNamesMapping()
     variable = next((name for name in ("TAP_EMAILLOGS_LOGLEVEL", "LOGLEVEL") if os.environ.get(name)), None)
     if variable is not None and os.environ[variable].upper() not in names:
-        sys.stderr.write(f"{variable} is no level of the log: give DEBUG, INFO, WARNING, ERROR or CRITICAL\n")
+        given = os.environ[variable][:40]
+        sys.stderr.write(f"{variable}={given!r} is no level of the log: give DEBUG, INFO, WARNING, ERROR or CRITICAL\n")
         sys.exit(1)
 
 
@@ -132,12 +133,16 @@ def with_own_options(options: list[click.Parameter]) -> list[click.Parameter]:
     return [*(option for option in options if option.name not in names), *own]
 
 
-def wants_json(output_format: str | None) -> bool:
-    """Tell whether a report is to be JSON.
+def wants_json(output_format: str | None, test: str | None, *, plan: bool) -> bool:
+    """Tell whether the report that is asked for is to be JSON.
 
     Raises:
-        InputError: It is to be something that only `--about` can be.
+        InputError: There is none, or there are two; or it is to be something that only `--about` can be.
     """
+    if test is not None and plan:
+        raise InputError("--test and --plan are two reports: ask for one at a time")
+    if output_format is not None and test is None and not plan:
+        raise InputError(f"--format={output_format} is for --about, --test and --plan: a sync has one form only")
     if output_format == "markdown":
         raise InputError("--format=markdown is for --about; --test and --plan have a table, or --format=json")
     return output_format == "json"

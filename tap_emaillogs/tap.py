@@ -246,7 +246,11 @@ class TapEmailLogs(Tap):
         if not self.logger.isEnabledFor(logging.DEBUG):
             self.metrics_logger.setLevel(logging.WARNING)  # a line for each request would bury the table
         sources, selected = self.sources, self._selected_names()
-        found = check.check(sources.read_for(selected), self.clock)
+        try:
+            found = check.check(sources.read_for(selected), self.clock)
+        except SystemExit:  # by a signal
+            self.logger.warning("stopped before every answer was there: nothing is known of what was asked")
+            raise
         warnings = [*sources.unread, *([] if found else [sources.why_nothing(selected)])]
         told = reports.check_json(found, warnings, self.clock.now()) if as_json else reports.check_text(found, warnings)
         cli.tell(told, self.redact)
@@ -329,7 +333,7 @@ class TapEmailLogs(Tap):
         """Run a sync, a check, a plan, `--about` or the like."""
         if kwargs.get("about"):
             super().invoke(**kwargs)
-        as_json = cli.wants_json(kwargs.get("about_format"))
+        as_json = cli.wants_json(kwargs.get("about_format"), test, plan=plan)
         cls.print_version(print_fn=cls.logger.info)
         handles.raise_limit()
         tap = cls(

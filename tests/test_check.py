@@ -14,7 +14,8 @@ import cursormail
 from harness import assert_private, command, facts, options_of, vendor_of
 from plugging import plugged
 from sandbox.vendors import VENDORS
-from test_bad_input import _as_it_was, call, file
+from tap_emaillogs.inspection import check
+from test_bad_input import GOOD, _as_it_was, call, file, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -327,6 +328,28 @@ def test_one_option_says_how_reports_are_written(now_box: Sandbox, file: File, f
     for report in ("--test", "--plan"):
         assert json.loads(call("--config", config, report, form).stdout)
     assert call("--config", config, "--test", "--format=markdown").status == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--test", "--plan"], "--test and --plan are two reports: ask for one at a time"),
+        (["--format=json"], "--format=json is for --about, --test and --plan: a sync has one form only"),
+    ],
+    ids=str,
+)
+def test_options_that_do_not_go_together_are_refused(file: File, arguments: list[str], said: str) -> None:
+    assert refused(call("--config", file("config.json", GOOD), *arguments)) == said
+
+
+def test_a_check_that_is_stopped_says_so(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: Any) -> None:
+        raise SystemExit(130)
+
+    monkeypatch.setattr(check, "check", stopped)
+    ended = call("--config", file("config.json", GOOD), "--test")
+    assert (ended.status, ended.stdout) == (130, "")
+    assert "stopped before every answer was there" in ended.stderr
 
 
 @pytest.mark.parametrize("value", ["--test", "--test=all", "--test=records"])
