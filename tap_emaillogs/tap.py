@@ -160,12 +160,10 @@ class TapEmailLogs(Tap):
             owner = next((one.name for one in PROVIDERS if name in map(name_of, one.streams)), None)
             if owner is None or name in self.streams or not entry.metadata.resolve_selection()[()]:
                 continue
-            lack = (
-                f"no account of {owner} has the settings for it"
-                if owner in self.accounts
-                else f"{owner} is not configured"
-            )
-            yield f"{name} is selected, but {lack}: it is not read"
+            if owner in self.accounts:
+                yield f"{name} is selected, but no account of {owner} has the settings for it: it is not read"
+            else:
+                yield f"{name} is selected, but {owner} is not configured: it is not read"
 
     def event_contexts(self) -> list[dict[str, str]]:
         """Return the partitions of `email_events`."""
