@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -20,9 +21,20 @@ def main() -> None:
     from tap_emaillogs.tap import TapEmailLogs  # noqa: PLC0415 - see above
 
     check_level()
+    if sys.stdout is None:
+        _have_no_reader()
     gc.freeze()
     gc.enable()
     TapEmailLogs.cli()
+
+
+def _have_no_reader() -> None:
+    """Put a pipe that nobody reads where stdout was closed: writing to it ends as with any reader that has gone."""
+    read, write = os.pipe()
+    os.dup2(write, 1)
+    for descriptor in {read, write} - {1}:
+        os.close(descriptor)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler

@@ -26,6 +26,7 @@ CLOSED_OUTPUT = 128 + 13
 """Exit status when nobody reads stdout any more, as if by SIGPIPE."""
 
 
+_logger = logging.getLogger("tap-emaillogs")
 SCHEMA = "schema"
 """The value of `--test` that only prints SCHEMA messages."""
 _SELECTION = logging.getLogger("singer_sdk.singerlib.catalog")
@@ -59,7 +60,8 @@ def check_level() -> None:
     names = logging.getLevelNamesMapping()
     variable = next((name for name in ("TAP_EMAILLOGS_LOGLEVEL", "LOGLEVEL") if os.environ.get(name)), None)
     if variable is not None and os.environ[variable].upper() not in names:
-        sys.stderr.write(f"{variable} is no level of the log: give DEBUG, INFO, WARNING, ERROR or CRITICAL\n")
+        given = os.environ[variable][:40]
+        sys.stderr.write(f"{variable}={given!r} is no level of the log: give DEBUG, INFO, WARNING, ERROR or CRITICAL\n")
         sys.exit(1)
 
 
@@ -131,12 +133,16 @@ def with_own_options(options: list[click.Parameter]) -> list[click.Parameter]:
     return [*(option for option in options if option.name not in names), *own]
 
 
-def wants_json(output_format: str | None) -> bool:
-    """Tell whether a report is to be JSON.
+def wants_json(output_format: str | None, test: str | None, *, plan: bool) -> bool:
+    """Tell whether the report that is asked for is to be JSON.
 
     Raises:
-        InputError: It is to be something that only `--about` can be.
+        InputError: There is none, or there are two; or it is to be something that only `--about` can be.
     """
+    if test is not None and plan:
+        raise InputError("--test and --plan are two reports: ask for one at a time")
+    if output_format is not None and test is None and not plan:
+        raise InputError(f"--format={output_format} is for --about, --test and --plan: a sync has one form only")
     if output_format == "markdown":
         raise InputError("--format=markdown is for --about; --test and --plan have a table, or --format=json")
     return output_format == "json"
@@ -152,6 +158,8 @@ def _sentences(error: Exception) -> list[str] | None:
         return [str(error)]
     if isinstance(error, click.BadParameter) and isinstance(getattr(error.param, "type", None), click.File):
         assert error.param is not None
+        if _is_content(error.message.removeprefix("'")):  # it begins with the path
+            return [f"--{error.param.name} takes the path of a file, not JSON"]
         return [f"the {error.param.name} file cannot be read: {error.message}"]
     if isinstance(error, click.ClickException):
         return None
@@ -174,6 +182,8 @@ def reading_config(path: str) -> Iterator[None]:
     Raises:
         InputError: The file cannot be used.
     """
+    if _is_content(path):
+        raise InputError("--config takes the path of a file, or ENV, not JSON")
     try:
         yield
     except FileNotFoundError as error:
@@ -187,6 +197,11 @@ def reading_config(path: str) -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         said = getattr(error, "strerror", None) or "no path is given"
         raise InputError(f"the configuration file {path} cannot be read: {said}") from error
+
+
+def _is_content(path: str) -> bool:
+    """Whether somebody gave a file's content for its path: it may hold a secret, so it is never shown."""
+    return path.lstrip()[:1] in {"{", "["} or len(path.splitlines()) > 1
 
 
 def _place(error: Exception) -> str:
@@ -218,6 +233,21 @@ def read_json(kind: str, text: str) -> Any:
     if not isinstance(value, dict):
         raise InputError(f"the {kind} file holds no JSON object")
     return value
+
+
+def read_state(text: str) -> dict[str, Any] | None:
+    """Read a STATE, or a whole STATE message as the tap writes it; None: the file is empty, as after a first run.
+
+    Raises:
+        InputError: It is no JSON object.
+    """
+    if not text.strip():
+        _logger.warning("the state file is empty: this run starts without a STATE, as a first run does")
+        return None
+    state: dict[str, Any] = read_json("state", text)
+    if state.get("type") == "STATE" and isinstance(state.get("value"), dict):
+        return dict(state["value"])
+    return state
 
 
 def read_catalog(text: str, names: Collection[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._util import read_json_file
 
 from tap_emaillogs import cli
 from tap_emaillogs.config import accounts, checks, variables
@@ -150,7 +151,19 @@ class TapEmailLogs(Tap):
         """The streams, and the accounts that each can be read in."""
         from tap_emaillogs.engine.planning import Sources  # noqa: PLC0415 - see above
 
-        return Sources(self.streams, self.accounts_of)
+        return Sources(self.streams, self.accounts_of, [*self._unread()])
+
+    def _unread(self) -> Iterator[str]:
+        """Yield a sentence for each stream that is selected and that no account can be read for."""
+        for entry in self.catalog.streams:
+            name = entry.tap_stream_id
+            owner = next((one.name for one in PROVIDERS if name in map(name_of, one.streams)), None)
+            if owner is None or name in self.streams or not entry.metadata.resolve_selection()[()]:
+                continue
+            if owner in self.accounts:
+                yield f"{name} is selected, but no account of {owner} has the settings for it: it is not read"
+            else:
+                yield f"{name} is selected, but {owner} is not configured: it is not read"
 
     def event_contexts(self) -> list[dict[str, str]]:
         """Return the partitions of `email_events`."""
@@ -230,10 +243,16 @@ class TapEmailLogs(Tap):
         cli.redact_logs(self.redact, self.name)
         if not self.logger.isEnabledFor(logging.DEBUG):
             self.metrics_logger.setLevel(logging.WARNING)  # a line for each request would bury the table
-        found = check.check(self.sources.read_for(self._selected_names()), self.clock)
-        report = reports.check_json(found, self.clock.now()) if as_json else reports.check_text(found)
-        cli.tell(report, self.redact)
-        return int(any(one.said is not None for one in found))
+        sources, selected = self.sources, self._selected_names()
+        try:
+            found = check.check(sources.read_for(selected), self.clock)
+        except SystemExit:  # by a signal
+            self.logger.warning("stopped before every answer was there: nothing is known of what was asked")
+            raise
+        warnings = [*sources.unread, *([] if found else [sources.why_nothing(selected)])]
+        told = reports.check_json(found, warnings, self.clock.now()) if as_json else reports.check_text(found, warnings)
+        cli.tell(told, self.redact)
+        return int(not found or any(one.said is not None for one in found))
 
     def plan(self, *, as_json: bool = False) -> None:
         """Say what a sync would read now, without asking any vendor."""
@@ -267,10 +286,14 @@ class TapEmailLogs(Tap):
         """Read the configuration files one by one, so that a message can name the one that is wrong."""
         given = super().cb_config(ctx, param, ())
         for path in value:
+            if path == "ENV":
+                given.parse_env = True
+                continue
             with cli.reading_config(path):
-                one = super().cb_config(ctx, param, (path,))
-            given.config |= one.config
-            given.parse_env |= one.parse_env
+                one = read_json_file(path)
+                if not isinstance(one, dict):
+                    raise TypeError
+            given.config |= one
         return given
 
     @classmethod
@@ -308,13 +331,13 @@ class TapEmailLogs(Tap):
         """Run a sync, a check, a plan, `--about` or the like."""
         if kwargs.get("about"):
             super().invoke(**kwargs)
-        as_json = cli.wants_json(kwargs.get("about_format"))
+        as_json = cli.wants_json(kwargs.get("about_format"), test, plan=plan)
         cls.print_version(print_fn=cls.logger.info)
         handles.raise_limit()
         tap = cls(
             config=config.config if config else {},
             parse_env_config=config.parse_env if config else False,
-            state=None if state is None else cli.read_json("state", state.read()),
+            state=None if state is None else cli.read_state(state.read()),
             catalog=None if catalog is None else cli.read_catalog(catalog.read(), _stream_names()),
         )
         if test == cli.SCHEMA:

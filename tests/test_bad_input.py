@@ -7,10 +7,11 @@ import io
 import json
 import logging
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -124,6 +125,10 @@ def refused(ended: Ended) -> str:
         ({"smtp2go": {"api_key": KEY, "lookback_minutes": -60}}, "smtp2go.lookback_minutes must be 0 or greater"),
         ({"jetemail": {"api_key": KEY, "page_size": 500}}, "jetemail.page_size must be at most 100"),
         ({"smtp2go": {"api_key": KEY, "history_days": 1e30}}, "smtp2go.history_days must be at most 36500"),
+        ({"smtp2go": {"api_key": KEY, "history_days": 10**400}}, "smtp2go.history_days must be at most 36500"),
+        ({**GOOD, "batch_config": {"x": 1}}, "batch_config must have the form {"),
+        ({**GOOD, "batch_config": {"encoding": {}, "storage": {"root": "x"}}}, "batch_config must have the form {"),
+        ({**GOOD, "batch_config": {"encoding": {"format": "jsonl"}, "storage": {}}}, "batch_config must have the fo"),
         ({"smtp2go": {"api_key": "\u201c" + KEY}}, "smtp2go.api_key holds a character that no HTTP header can carry"),
     ],
 )
@@ -153,6 +158,8 @@ def test_a_sync_without_a_configuration_is_refused() -> None:
         (b'{"smtp2go": NaN}', "is not valid JSON"),
         (b"[" * 100_000, "is not valid JSON"),
         (b"[1]", "holds no JSON object"),
+        (b"[]", "holds no JSON object"),
+        (b'[{"smtp2go": {}}]', "holds no JSON object"),
         (b"5", "holds no JSON object"),
         (b"null", "holds no JSON object"),
         (b"\xff\xfe{}", "is not UTF-8 text"),
@@ -177,11 +184,11 @@ def test_a_missing_configuration_file_is_named(tmp_path: Path) -> None:
     ("content", "said"),
     [
         (b'{"bookmarks": {', "the state file is not valid JSON (line 1, column"),
-        (b"", "the state file is not valid JSON"),
         (b"[]", "the state file holds no JSON object"),
         (b"[" * 100_000, "the state file is not valid JSON"),
         (b"\xff", "a file given on the command line is not UTF-8 text"),
-        (b'{"type": "STATE", "value": {"bookmarks": {}}}', "the state holds no bookmarks"),
+        (b'{"type": "RECORD", "record": {"bookmarks": {}}}', "the state holds no bookmarks"),
+        (b'{"type": "STATE", "value": {"mark": 1}}', "the state holds no bookmarks"),
         (b'{"bookmarks": {"users": {"replication_key_value": "1"}}}', "the state has a bookmark for 'users'"),
         (
             b'{"bookmarks": {"smtp2go_activity": {"replication_key_value": "2026-01-01"}}}',
@@ -196,6 +203,33 @@ def test_a_missing_configuration_file_is_named(tmp_path: Path) -> None:
 def test_a_state_that_is_none_of_the_taps_is_refused(file: Callable[..., Path], content: bytes, said: str) -> None:
     ended = call("--config", file("config.json", GOOD), "--state", file("state.json", content))
     assert refused(ended).startswith(said)
+
+
+def test_a_state_message_is_a_state(file: Callable[..., Path]) -> None:
+    def plan(*arguments: str | Path) -> Any:
+        ended = call("--config", file("config.json", GOOD), "--plan", "--format=json", *arguments)
+        assert ended.status == 0, ended.stderr
+        return json.loads(ended.stdout)["endpoints"][0]["from"][:16]
+
+    state = state_at(millis(datetime.now(UTC) - timedelta(days=3)))
+    message = file("message.json", {"type": "STATE", "value": state})
+    assert plan("--state", message) == plan("--state", file("state.json", state)) != plan()
+
+
+@pytest.mark.parametrize("content", [b"", b"\n"])
+def test_an_empty_state_is_none_and_told(file: Callable[..., Path], content: bytes) -> None:
+    ended = call("--config", file("config.json", GOOD), "--state", file("state.json", content), "--plan")
+    assert ended.status == 0
+    assert ended.stderr.count("the state file is empty: this run starts without a STATE") == 1
+
+
+@pytest.mark.parametrize("option", ["config", "state", "catalog"])
+@pytest.mark.parametrize("content", [json.dumps(GOOD), f' {{"a": "{KEY}"', f'[{{"a": "{KEY}"}}]', f"api_key:\n{KEY}"])
+def test_what_is_given_for_a_path_is_never_shown(file: Callable[..., Path], option: str, content: str) -> None:
+    good = ["--config", file("config.json", GOOD)] if option != "config" else []
+    said = refused(call(*good, f"--{option}", content))  # without the key, as all that is said
+    assert said.startswith(f"--{option} takes the path of a file")
+    assert said.endswith("not JSON")
 
 
 @pytest.mark.parametrize(
@@ -345,6 +379,16 @@ def test_a_bookmark_older_than_the_vendor_keeps_is_a_warning_and_a_gap_in_the_le
 
 
 # As a process of its own.
+
+
+@pytest.mark.parametrize("arguments", [[], ["--plan", "--format=json"], ["--discover"]], ids=str)
+def test_a_closed_stdout_ends_it_quietly(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(GOOD))
+    line = shlex.join([sys.executable, "-m", "tap_emaillogs", "--config", str(tmp_path / "config.json"), *arguments])
+    ended = subprocess.run(f"{line} >&-", shell=True, capture_output=True, text=True, check=False, timeout=30)
+    assert ended.returncode == 141
+    assert "Traceback" not in ended.stderr
+    assert "rror" not in ended.stderr
 
 
 def test_a_process_ends_the_same_way(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_what_has_no_end_ends_in_words(server: Raw, what: str) -> None:
     with pytest.raises(Unreachable) as caught:
         get(server)
     assert time.monotonic() - began < 8 * SILENCE
-    assert "(1 tries)" in str(caught.value)
+    assert "(1 try)" in str(caught.value)
     assert caught.value.hint
 
 

@@ -14,7 +14,8 @@ import cursormail
 from harness import assert_private, command, facts, options_of, vendor_of
 from plugging import plugged
 from sandbox.vendors import VENDORS
-from test_bad_input import _as_it_was, call, file
+from tap_emaillogs.inspection import check
+from test_bad_input import GOOD, _as_it_was, call, file, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,8 @@ def test_right_keys_are_right(now_box: Sandbox, vendor: str, file: File) -> None
         assert abs(one["clock_ahead_seconds"]) < 5
         assert [cost["every_minutes"] for cost in one["costs"]] == [15, 60, 1440]
     main = found["default", facts(vendor).stream]
-    assert main["history_source"] == "documented"
+    sources = {"zeptomail": "inferred", "jetemail": "not stated", "messangi": "not stated"}
+    assert main["history_source"] == sources.get(vendor, "documented")
     if vendor != "zeptomail":
         assert main["newest_record"]
         assert main["rows_in_a_day"]
@@ -97,7 +99,8 @@ def test_a_wrong_key_is_told_in_the_vendors_words(now_box: Sandbox, vendor: str,
     assert (ended.status, ended.stdout) == (1, "")
     assert "What to do: " in ended.stderr
     assert ".." not in ended.stderr
-    assert f"{len(found)} of {len(found)} streams are not as they should be." in ended.stderr
+    are = "1 stream is not as it" if len(found) == 1 else f"{len(found)} streams are not as they"
+    assert f"{len(found)} of {are} should be." in ended.stderr
 
 
 def test_one_wrong_account_does_not_stop_the_others(play: Play, vendor: str, file: File) -> None:
@@ -162,6 +165,49 @@ def test_a_missing_scope_is_named_by_stream(play: Play, file: File) -> None:
     assert all("Zeptomail.Exports.ALL" in one["what_to_do"] for one in found.values())
 
 
+def test_a_history_is_as_sure_as_the_vendors_pages(now_box: Sandbox, file: File) -> None:
+    ended = call("--config", file("config.json", now_box.config(["jetemail", "zeptomail", "smtp2go"])), "--test")
+    for said in ("  no limit stated  ", "  60 days (inferred)  ", "  30 days (documented)  "):
+        assert said in ended.stderr
+    assert "unlimited" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("selected", "said"),
+    [
+        (["infobip_email_logs"], "nothing is read: no selected stream is of a vendor that is configured"),
+        (
+            ["infobip_email_logs", "sync_windows"],
+            "nothing is read: no selected stream is of a vendor that is configured",
+        ),
+        (["sync_windows"], "nothing is read: no selected stream reads a log (sync_windows alone reads nothing)"),
+        ([], "nothing is read: no stream is selected"),
+    ],
+    ids=["unconfigured", "unconfigured and ledger", "ledger", "none"],
+)
+def test_a_check_of_nothing_is_not_right(now_box: Sandbox, file: File, selected: list[str], said: str) -> None:
+    both = json.loads(call("--config", file("both.json", now_box.config(["smtp2go", "infobip"])), "--discover").stdout)
+    for entry in both["streams"]:
+        for item in entry["metadata"]:
+            if not item["breadcrumb"]:
+                item["metadata"]["selected"] = entry["tap_stream_id"] in selected
+    options = ("--config", file("config.json", now_box.config(["smtp2go"])), "--catalog", file("catalog.json", both))
+    lack = "infobip_email_logs is selected, but infobip is not configured: it is not read"
+    for report, status in ((["--test"], 1), (["--plan"], 0), ([], 0)):
+        ended = call(*options, *report)
+        assert ended.status == status
+        assert ended.stderr.count(said) == 1
+        assert ended.stderr.count(lack) == int("infobip_email_logs" in selected)
+        assert "METRIC" not in ended.stderr or not report
+    for report, status in (("--test", 1), ("--plan", 0)):
+        ended = call(*options, report, "--format=json")
+        found = json.loads(ended.stdout)
+        assert ended.status == status
+        assert found["warnings"][-1] == said
+        assert not found.get("ok")
+    assert not now_box.requests
+
+
 @pytest.mark.parametrize(("minutes", "said"), [(10, "behind"), (-10, "ahead of")])
 def test_a_clock_that_is_off_is_wrong(now_box: Sandbox, vendor: str, file: File, minutes: float, said: str) -> None:
     now_box.clock_off = timedelta(minutes=minutes, seconds=0.5)
@@ -171,7 +217,11 @@ def test_a_clock_that_is_off_is_wrong(now_box: Sandbox, vendor: str, file: File,
         assert (one["reachable"], one["authorised"]) == (True, True)
         assert abs(one["clock_ahead_seconds"] + 60 * minutes) < 5
         assert said in one["error"]
+        assert ("nothing is passed over" in one["error"]) == (minutes < 0)
         assert "timedatectl" in one["what_to_do"]
+    ended = call("--config", file("config.json", now_box.config([vendor])), "--test")
+    assert ended.stderr.count("clock is") == len(found)
+    assert "may be missed" not in ended.stderr
 
 
 @pytest.mark.parametrize("kind", ["reset", "html", "cut_json", "garbage", "redirect", "status"])
@@ -278,6 +328,28 @@ def test_one_option_says_how_reports_are_written(now_box: Sandbox, file: File, f
     for report in ("--test", "--plan"):
         assert json.loads(call("--config", config, report, form).stdout)
     assert call("--config", config, "--test", "--format=markdown").status == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--test", "--plan"], "--test and --plan are two reports: ask for one at a time"),
+        (["--format=json"], "--format=json is for --about, --test and --plan: a sync has one form only"),
+    ],
+    ids=str,
+)
+def test_options_that_do_not_go_together_are_refused(file: File, arguments: list[str], said: str) -> None:
+    assert refused(call("--config", file("config.json", GOOD), *arguments)) == said
+
+
+def test_a_check_that_is_stopped_says_so(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: Any) -> None:
+        raise SystemExit(130)
+
+    monkeypatch.setattr(check, "check", stopped)
+    ended = call("--config", file("config.json", GOOD), "--test")
+    assert (ended.status, ended.stdout) == (130, "")
+    assert "stopped before every answer was there" in ended.stderr
 
 
 @pytest.mark.parametrize("value", ["--test", "--test=all", "--test=records"])

@@ -110,6 +110,12 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
         {"messangi": {"api_key": KEY, "report": {"emails": "x"}}},
         "messangi.report.emails must be a list, not text; write",
     ),
+    (smtp2go(requests_per_minute=1e-300), "smtp2go.requests_per_minute must be 0 (no limit) or at least 0.01"),
+    (smtp2go(max_concurrency=10**30), "smtp2go.max_concurrency must be at most 64"),
+    (smtp2go(account="a" * 5000), "smtp2go.account must be at most 200 characters long"),
+    (smtp2go(revisit_minutes=[0]), "smtp2go.revisit_minutes must hold ages greater than 0"),
+    ({**GOOD, "max_tries": 10**20}, "max_tries must be at most 100"),
+    ({**GOOD, "max_tries": 1.5}, "max_tries must be a whole number, not one with a fraction"),
     ({"smtp2go": {"api_key": "${SMTP2GO_KEY}"}}, "smtp2go.api_key is a placeholder that nothing was put into"),
     ({"smtp2go": {"api_key": "<your key>"}}, "smtp2go.api_key is a placeholder that nothing was put into"),
     (

@@ -35,7 +35,7 @@ OWN = [
     {"lookback_minutes": 52_560_000},
     {"lookback_minutes": 1e-9},
     {"revisit_minutes": [52_560_000]},
-    {"revisit_minutes": [0, 1e-9]},
+    {"revisit_minutes": [1e-9, 1e-6]},
     {"settle_minutes": 1e-9},
     {"window_hours": 876_000},
 ]

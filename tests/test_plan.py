@@ -95,6 +95,8 @@ def test_state_knows_how_dense_the_log_was(play: Play, file: File, vendor: str) 
 
 def test_what_is_too_old_is_told_as_a_gap(box: Sandbox, file: File) -> None:
     found = of(planned(file, config_of(box, "infobip", top={"start_date": "2026-01-01"})), "infobip_email_logs")
+    assert "Set a later start_date, or raise history_days if the vendor keeps more" in found["warnings"][0]
+    assert "Run the tap" not in found["warnings"][0]
     (gap,) = found["gaps"]
     assert gap["from"] == "2026-01-01T00:00:00.000Z"
     assert found["warnings"]
@@ -116,6 +118,16 @@ def test_accounts_of_one_budget_add_up_and_others_go_side_by_side(box: Sandbox, 
     plan = planned(file, config_of(box, "zeptomail", "smtp2go", requests_per_minute=10))
     requests = sum(one["requests"]["at_least"] for one in plan["endpoints"] if one["provider"] == "zeptomail")
     assert plan["minutes"] == pytest.approx(requests / 10, abs=0.1)
+
+
+def test_minutes_add_up_as_they_are_shown(box: Sandbox, file: File) -> None:
+    plan = planned(file, config_of(box, "smtp2go", "jetemail", requests_per_minute=60))
+    assert [one["minutes"]["at_least"] for one in plan["endpoints"]] == [0.1, 0.1]
+    assert plan["minutes"] == 0.1
+    without = config_of(box, "smtp2go", requests_per_minute=0)
+    assert planned(file, without)["minutes"] is None
+    ended = call("--config", file("config.json", without), "--plan")
+    assert "In all at least 1 request, without a budget that limits them. No vendor was asked." in ended.stderr
 
 
 def test_the_table_is_on_stderr(box: Sandbox, file: File) -> None:

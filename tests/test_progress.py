@@ -217,7 +217,7 @@ def test_a_quiet_run_says_what_failed(play: Play) -> None:
 def test_an_unknown_level_is_a_mistake_in_words(variable: str) -> None:
     found = command({}, "--version", environment={variable: "loud"})
     assert found.status == 1
-    assert found.stderr == f"{variable} is no level of the log: give DEBUG, INFO, WARNING, ERROR or CRITICAL\n"
+    assert found.stderr == f"{variable}='loud' is no level of the log: give DEBUG, INFO, WARNING, ERROR or CRITICAL\n"
 
 
 def test_debug_tells_each_window_and_each_wait_and_not_what_is_selected(play: Play, hurried: None) -> None:
@@ -272,9 +272,9 @@ def test_failures_stay_the_last_lines(play: Play) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_tells_what_is_kept_and_how_to_go_on(play: Play, number: signal.Signals, hurried: None) -> None:
     box = play(size=6000, vendors=["jetemail", "infobip"])
-    with started(config_of(box, requests_per_minute=6)) as process:
+    with started(config_of(box, requests_per_minute=6, window_hours=4)) as process:
         end = time.monotonic() + 20
-        while not re.search(rb"infobip_email_logs: [\d,]+ rows", process.err.read_bytes()):
+        while b'"type":"STATE"' not in process.out.read_bytes():
             assert time.monotonic() < end
             time.sleep(0.02)
         found = process.finish(number)
@@ -286,6 +286,20 @@ def test_a_signal_tells_what_is_kept_and_how_to_go_on(play: Play, number: signal
     assert "run the tap again with that STATE" in go_on
     rows = int(re.search(r"([\d,]+) rows? of this run", kept)[1].replace(",", ""))  # type: ignore[index]
     assert rows <= len(found.records["infobip_email_logs"]) + len(found.records["jetemail_outbound_logs"])
+
+
+def test_a_signal_before_a_window_is_whole_says_that_nothing_was_read(play: Play, hurried: None) -> None:
+    box = play(size=6000, vendors=["jetemail"])
+    with started(config_of(box, requests_per_minute=6)) as process:
+        end = time.monotonic() + 20
+        while b"begins" not in process.err.read_bytes():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        found = process.finish(signal.SIGINT)
+    assert (found.status, found.state) == (130, {})
+    *_, kept, go_on = found.stderr.splitlines()
+    assert "stopped by SIGINT: nothing was read to its end yet, and no row was written" in kept
+    assert "run the tap again as before" in go_on
 
 
 # A stderr that is broken.
@@ -342,9 +356,9 @@ def test_a_signal_at_a_terminal_leaves_it_tidy(play: Play, number: signal.Signal
     assert ended.run.status == 128 + number
     assert ended.run.messages[-1]["type"] == "STATE"
     *_, kept, go_on = ended.shown.strip().splitlines()
-    assert f"stopped by {number.name}: 0 rows of this run are kept" in kept
+    assert f"stopped by {number.name}: nothing was read to its end yet, and no row was written" in kept
     assert "what was being read of 1 endpoint is read again" in kept
-    assert "run the tap again with that STATE" in go_on
+    assert "run the tap again as before" in go_on
     assert "\x1b[?25l" not in ended.raw.rpartition("\x1b[?25h")[2]
 
 

@@ -5,9 +5,12 @@ No message here ever holds a value of the configuration, so none can print a sec
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from typing import TYPE_CHECKING, Any
+
+from singer_sdk.helpers._batch import BatchConfig
 
 from tap_emaillogs.config import guesses, texts, variables
 from tap_emaillogs.config.load import given_by_account, kind_of
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 _MOST = {"seconds": 86_400, "minutes": 52_560_000, "hours": 876_000, "days": 36_500}
 """A hundred years (a day for waits), by the last word of a setting: longer times leave the calendar."""
 _SHORTEST_SALT = 16
+_LONGEST_LABEL = 200
+_SLOWEST = 0.01
+"""Requests a minute: one in a hundred minutes."""
 _MAKE_SALT = "this makes one: python -c 'import secrets; print(secrets.token_hex(32))'"
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -63,6 +69,7 @@ def mistakes(
     found.extend(_future_mistakes("", config.get("start_date"), now))
     found.extend(_privacy_mistakes(config, providers))
     found.extend(f"user_agent {what}" for what in texts.header_mistakes(config.get("user_agent") or ""))
+    found.extend(_batch_mistakes(config.get("batch_config")))
     for provider in providers:
         if provider.name in config:
             found.extend(_provider_mistakes(provider, config, now))
@@ -89,7 +96,7 @@ def shape_mistakes(
     if not kind:
         return
     if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
-        yield f"{path or 'the configuration'} must be {_NAMES[kind]}, not {_described(value)}" + (
+        yield f"{path or 'the configuration'} must be {_NAMES[kind]}, not {_described(value, kind)}" + (
             guesses.for_kind(value, kind, schema) if path else ""
         )
     elif "enum" in schema and value not in schema["enum"]:
@@ -104,7 +111,9 @@ def shape_mistakes(
         yield from look(value, schema, path)
 
 
-def _described(value: Any) -> str:
+def _described(value: Any, wanted: str) -> str:
+    if isinstance(value, float) and wanted == "integer":
+        return "one with a fraction"
     kinds = {dict: "object", list: "array", bool: "boolean", str: "string", float: "number", int: "integer"}
     return _NAMES.get(kinds.get(type(value), ""), "nothing")
 
@@ -133,7 +142,7 @@ def _number_mistakes(value: float, schema: Mapping[str, Any], path: str) -> Iter
     name = path.rpartition(".")[2].partition("[")[0]
     most = schema.get("maximum", _MOST.get(name.rpartition("_")[2], math.inf))
     positive = "exclusiveMinimum" in schema
-    if not math.isfinite(value):
+    if not -math.inf < value < math.inf:  # math.isfinite cannot take a whole number that no float can hold
         yield f"{path} must be a finite number"
     elif value < 0 or (value == 0 and positive):
         yield f"{path} must be {'greater than 0' if positive else '0 or greater'}"
@@ -195,6 +204,20 @@ def _privacy_mistakes(config: Mapping[str, Any], providers: Iterable[Provider]) 
                 yield f"privacy.salt is missing: `{key}` is in the primary key of {name}, so it is hashed there"
 
 
+def _batch_mistakes(given: Mapping[str, Any] | None) -> Iterator[str]:
+    if not given:
+        return
+    try:
+        size = BatchConfig.from_dict(copy.deepcopy(dict(given))).batch_size
+    except (TypeError, ValueError, LookupError, AttributeError):
+        size = None
+    if not isinstance(size, int) or size < 1:
+        yield (
+            'batch_config must have the form {"encoding": {"format": "jsonl", "compression": "gzip"}, '
+            '"storage": {"root": "file:///…"}}'
+        )
+
+
 def _provider_mistakes(provider: Provider, config: Mapping[str, Any], now: datetime | None) -> Iterator[str]:
     accounts = given_by_account(config, provider)
     if not accounts:
@@ -204,6 +227,7 @@ def _provider_mistakes(provider: Provider, config: Mapping[str, Any], now: datet
         settings = provider.settings.of(given)
         for found in (
             _label_mistakes(settings.account),
+            _reading_mistakes(settings),
             texts.mistakes(settings),
             _required_mistakes(provider, given),
             _address_mistakes(provider, settings),
@@ -223,8 +247,17 @@ def _provider_mistakes(provider: Provider, config: Mapping[str, Any], now: datet
 def _label_mistakes(label: str) -> Iterator[tuple[str, str]]:
     if not label.strip():
         yield "account", "is empty"
+    if len(label) > _LONGEST_LABEL:
+        yield "account", f"must be at most {_LONGEST_LABEL} characters long, since it stands in every record"
     if "@" in label:
         yield "account", "must not be an e-mail address, since it stands in STATE and in every log line"
+
+
+def _reading_mistakes(settings: Settings) -> Iterator[tuple[str, str]]:
+    if 0 < settings.requests_per_minute < _SLOWEST:
+        yield "requests_per_minute", f"must be 0 (no limit) or at least {_SLOWEST:g}"
+    if any(age <= 0 for age in settings.revisit_minutes):
+        yield "revisit_minutes", "must hold ages greater than 0; an empty list reads nothing once more"
 
 
 def _address_mistakes(provider: Provider, settings: Settings) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.provider import Provider
 
 
+_MOST_WHOLE = 10**18
+"""Beyond it a number with a point or an exponent stays one: `1e99999999` would take for ever to write out."""
+
+
 def kind_of(schema: Mapping[str, Any]) -> str:
     """Return the JSON type that a schema wants, null aside; "" where it takes anything."""
     kinds = schema.get("type") or ("object" if "properties" in schema else "")
@@ -65,7 +69,7 @@ def coerced(value: Any, schema: Mapping[str, Any]) -> Any:
     """Read texts, as environment variables give them, as what the schema wants; leave the rest alone."""
     kind = kind_of(schema)
     if isinstance(value, Decimal):  # the SDK reads floats so
-        value = int(value) if value == int(value) else float(value)
+        value = int(value) if abs(value) < _MOST_WHOLE and value == int(value) else float(value)
     if isinstance(value, dict):
         known = schema.get("properties", {})
         # None counts as left out where all keys are the tap's: stream maps leave streams and columns out by it.

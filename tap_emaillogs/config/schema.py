@@ -50,7 +50,7 @@ class General(Options):
         "for each 64 kB of it.",
         positive=True,
     )
-    max_tries: int = option(6, "How often a request is tried in all.", positive=True)
+    max_tries: int = option(6, "How often a request is tried in all.", positive=True, most=100)
     user_agent: str | None = option(None, "User-Agent header of all requests.")
     emit_activate_version_messages: bool = option(
         False,

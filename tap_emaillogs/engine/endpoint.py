@@ -111,6 +111,7 @@ class Endpoint:
 
     def _need(self, consumer: Consumer) -> Need:
         bookmark = consumer.bookmark
+        never_read = bookmark.progress.bookmark is None
         wanted = need(self.policy, bookmark.progress, self.now)
         if wanted.pulled_back:
             self.warnings.append(
@@ -121,19 +122,21 @@ class Endpoint:
         if wanted.pulled_back:
             bookmark.save()
         if wanted.gap is not None:
-            self._note_gap(wanted.gap)
+            self._note_gap(wanted.gap, first=never_read)
             bookmark.save()
         if wanted.missed is not None and self._paced:  # what a first run read had its last chance there
             self._note_missed(wanted.missed)
             bookmark.save()
         return wanted
 
-    def _note_gap(self, gap: Window) -> None:
+    def _note_gap(self, gap: Window, *, first: bool) -> None:
+        advice = "Run the tap more often than that"
+        if first:
+            advice = "Set a later start_date, or raise history_days if the vendor keeps more"
         self._note_unavailable(
             gap,
             "older than the vendor keeps",
-            "are older than the vendor keeps (history_days): this gap cannot be read any more. Run the tap more often "
-            "than that",
+            f"are older than the vendor keeps (history_days): this gap cannot be read any more. {advice}",
         )
 
     def _note_missed(self, missed: Window) -> None:

@@ -31,6 +31,16 @@ class Sources:
 
     streams: Mapping[str, Stream]
     accounts_of: Callable[[LogStream], Sequence[Account]]
+    unread: Sequence[str] = ()
+    """A sentence for each stream that is selected and is not among `streams`: no account can be read for it."""
+
+    def why_nothing(self, selected: Collection[str]) -> str:
+        """Say why a run that found nothing to read for the selected streams reads nothing."""
+        if not self.unread and [*selected] == [SyncWindows.name]:
+            return "nothing is read: no selected stream reads a log (sync_windows alone reads nothing)"
+        if self.unread:
+            return "nothing is read: no selected stream is of a vendor that is configured"
+        return "nothing is read: no stream is selected"
 
     def endpoints(
         self, outputs: Mapping[str, RecordLines], privacy: Privacy, now: datetime

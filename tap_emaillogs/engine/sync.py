@@ -58,8 +58,10 @@ class Sync:
         self._first_run = not any(state.get("bookmarks", {}).values())
         outputs = {stream.name: output_of(stream, now) for stream in selected}
         endpoints, failures = sources.endpoints(outputs, privacy, now)
+        for sentence in sources.unread:
+            _logger.warning("%s", sentence)
         if not (endpoints or failures):
-            _logger.warning("nothing is read: no selected stream reads a log (sync_windows alone reads nothing)")
+            _logger.warning("%s", sources.why_nothing(outputs))
         self._streams = [*(endpoint.stream for endpoint in endpoints), *selected]
         self._config, self._state = config, state
         self._observer = observer or Observer()

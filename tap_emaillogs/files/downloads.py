@@ -9,7 +9,7 @@ from tap_emaillogs.files.archives import BrokenFile, WrongPassword
 from tap_emaillogs.files.tables import Table, open_table
 from tap_emaillogs.http.activity import Wait
 from tap_emaillogs.http.errors import Oversized, VendorError
-from tap_emaillogs.http.retries import waits
+from tap_emaillogs.http.retries import tries, waits
 
 if TYPE_CHECKING:
     from singer_sdk.streams.rest import HTTPRequest
@@ -50,7 +50,7 @@ def fetch_table(  # noqa: PLR0913 - where from, where to, and what is known of t
             raise
         except BrokenFile as error:
             if attempt >= client.max_tries:
-                raise BrokenFile(f"{error} ({attempt} tries)", error.hint) from error
+                raise BrokenFile(f"{error} ({tries(attempt)})", error.hint) from error
             _logger.warning("%s, %s: %s; it is fetched again", client.label, reading, error)
             reading.context.activity.wait(client.clock, wait, Wait.RETRY)
     raise AssertionError  # pragma: no cover - waits() does not end

@@ -38,6 +38,11 @@ def waits(first: float = 1.0) -> Iterator[float]:
         yield seconds / 2 + backoff.full_jitter(seconds / 2)
 
 
+def tries(count: int) -> str:
+    """Return `1 try`, `6 tries`."""
+    return "1 try" if count == 1 else f"{count} tries"
+
+
 class TryAgain(Exception):
     """One try failed in a way that another may not.
 
@@ -73,7 +78,7 @@ class Tries:
         """
         self._made += 1
         if self._made >= self._most:
-            raise Unreachable(f"{failure} ({self._made} tries)", failure.rule.hint) from failure
+            raise Unreachable(f"{failure} ({tries(self._made)})", failure.rule.hint) from failure
         if self._waits is None:
             self._waits = waits(failure.rule.wait)
         delay = next(self._waits)

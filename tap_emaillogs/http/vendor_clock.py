@@ -44,15 +44,23 @@ class VendorClock:
             self._told = True
         self._tell(off, "ahead of" if ahead > behind else "behind")
 
+    def be_quiet(self) -> None:
+        """Say nothing: whoever asks tells it."""
+        self._told = True
+
     def _tell(self, off: timedelta, side: str) -> None:
-        what, then = f"this machine's clock is {_span(off)} {side} the vendor's (Date of its answers)", ""
-        if off > _NONSENSE:
-            then = "that much is not believed, and windows end by this machine's clock"
-        elif side == "behind":
-            then = "what is new is read that much later"
-        else:
-            then = "windows end by the vendor's, so that nothing is passed over"
+        what = f"this machine's clock is {_span(off)} {side} the vendor's (Date of its answers)"
+        then = consequence(off if side == "ahead of" else -off)
         self._logger.warning("%s: %s: %s. Set the clock (NTP)", self._label, what, then)
+
+
+def consequence(ahead: timedelta) -> str:
+    """Say what follows from a clock that is so far ahead of the vendor's, or behind it (below zero)."""
+    if abs(ahead) > _NONSENSE:
+        return "that much is not believed, and windows end by this machine's clock"
+    if ahead < timedelta():
+        return "what is new is read that much later"
+    return "windows end by the vendor's, so that nothing is passed over"
 
 
 def _date(headers: Mapping[str, str]) -> datetime | None:

@@ -19,6 +19,7 @@ from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import EndpointContext, Reading, Sample
 from tap_emaillogs.formats.timestamps import floor
 from tap_emaillogs.http.errors import NotAuthorized, NotPermitted, ReadError, TooMuch, Unreachable, VendorError
+from tap_emaillogs.http.vendor_clock import consequence
 from tap_emaillogs.inspection.cost import SHOWN, Cost, cost, schedule
 from tap_emaillogs.streams.window import Policy, Window
 
@@ -67,13 +68,15 @@ class Checked:
 
     @property
     def history_days(self) -> float | None:
-        """For how long the vendor keeps its log; None: without end."""
+        """For how long the vendor keeps its log; None: it states no limit."""
         return None if self.policy.history is None else self.policy.history / timedelta(days=1)
 
     @property
     def history_source(self) -> str:
         """Who says so: one cheap question cannot."""
-        return "configured" if self.account.given.get("history_days") is not None else "documented"
+        if self.account.given.get("history_days") is not None:
+            return "configured"
+        return "not stated" if self.policy.history is None else self.account.provider.history_source
 
 
 def check(streams: Iterable[LogStream], clock: Clock) -> list[Checked]:
@@ -125,6 +128,7 @@ class _Heard:
 
     def __enter__(self) -> Self:
         self._client.on_answer = self._note
+        self._client.vendor_clock.be_quiet()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -200,7 +204,7 @@ def _judged(checked: Checked, reader: Reader | None) -> Checked:
         return checked
     return replace(
         checked,
-        said=f"this machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the vendor's",
-        hint="set it by the network's time (timedatectl set-ntp true): "
-        + ("rows near the present may be missed" if ahead > 0 else "what is new is read that much later"),
+        said=f"this machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the vendor's: "
+        + consequence(timedelta(seconds=ahead)),
+        hint="set it by the network's time (timedatectl set-ntp true)",
     )

@@ -62,15 +62,17 @@ class Plan:
     endpoints: Sequence[Planned]
     failures: Sequence[Failure]
     """What could not be planned."""
+    warnings: Sequence[str] = ()
+    """What is selected and is not read."""
 
-    def minutes(self, requests: Iterable[tuple[Planned, int]]) -> float:
-        """Return how long requests take at the accounts' budgets, all accounts side by side; 0: there is no limit."""
+    def minutes(self, requests: Iterable[tuple[Planned, int]]) -> float | None:
+        """Return how long requests take at the accounts' budgets, all accounts side by side; None: without any."""
         by_account: dict[tuple[str, str], float] = {}
         for planned, count in requests:
-            pace = budget(planned)
-            account = planned.endpoint.id[:2]
-            by_account[account] = by_account.get(account, 0) + (count / pace if pace else 0)
-        return max(by_account.values(), default=0)
+            if pace := budget(planned):
+                account = planned.endpoint.id[:2]
+                by_account[account] = by_account.get(account, 0) + count / pace
+        return _rounded_up(max(by_account.values())) if by_account else None
 
 
 def budget(planned: Planned) -> float:
@@ -83,7 +85,9 @@ def plan(sources: Sources, selected: Iterable[str], config: Mapping[str, Any], c
     now = clock.now()
     outputs = {name: RecordLines(sources.streams[name]) for name in selected}
     endpoints, failures = sources.endpoints(outputs, Privacy.of(config), now)
-    return Plan(now, [Planned(endpoint, endpoint.slots.windows()) for endpoint in endpoints], failures)
+    nothing = [] if endpoints or failures else [sources.why_nothing(outputs)]
+    planned = [Planned(endpoint, endpoint.slots.windows()) for endpoint in endpoints]
+    return Plan(now, planned, failures, [*sources.unread, *nothing])
 
 
 def waiting(planned: Planned) -> str:
@@ -92,7 +96,7 @@ def waiting(planned: Planned) -> str:
     if not planned.windows:
         return "nothing is due"
     if history is None or from_ is None:
-        return "nothing: the vendor keeps its log without end"
+        return "nothing that the vendor states: it names no end of its history"
     if from_ <= planned.endpoint.now:
         return "each hour of waiting loses an hour of the log, the oldest first"
     return f"nothing before {millis(from_)[:16]}Z; from then on an hour of the log with each hour"
@@ -100,4 +104,8 @@ def waiting(planned: Planned) -> str:
 
 def minutes_of(requests: int, pace: float) -> float | None:
     """Return how long requests take at a budget; None: it has no limit."""
-    return math.ceil(requests / pace * 10) / 10 if pace else None
+    return _rounded_up(requests / pace) if pace else None
+
+
+def _rounded_up(minutes: float) -> float:
+    return math.ceil(round(minutes * 10, 6)) / 10

@@ -22,8 +22,11 @@ _MINUTE = timedelta(minutes=1)
 # The check.
 
 
-def check_text(found: Sequence[Checked]) -> Iterator[str]:
-    """Yield the lines of a check."""
+def check_text(found: Sequence[Checked], warnings: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of a check; `warnings` tell of what is selected and is not read."""
+    yield from warnings
+    if not found:
+        return
     head = ("provider", "account", "stream", "reachable", "authorised", "newest record", "rows in a day", "history")
     yield from table((*head, "clock", "budget"), [_checked_row(one) for one in found])
     right = [one for one in found if one.costs]
@@ -42,16 +45,19 @@ def check_text(found: Sequence[Checked]) -> Iterator[str]:
         provider, account, stream = _name(one)
         yield f"{provider}, account {account}, stream {stream}: {one.said}. What to do: {one.hint}"
     if wrong:
-        yield f"{len(wrong)} of {len(found)} streams are not as they should be."
-    elif found:
-        yield f"All {len(found)} streams can be read. Suggested schedule: run {_every(_shortest(found))}."
+        are = "is not as it" if len(wrong) == 1 else "are not as they"
+        yield f"{len(wrong)} of {_count(len(found), 'stream')} {are} should be."
+    else:
+        all_ = f"All {len(found)} streams" if len(found) > 1 else "The stream"
+        yield f"{all_} can be read. Suggested schedule: run {_every(_shortest(found))}."
 
 
-def check_json(found: Sequence[Checked], at: datetime) -> dict[str, Any]:
+def check_json(found: Sequence[Checked], warnings: Sequence[str], at: datetime) -> dict[str, Any]:
     """Return a check as JSON."""
     return {
         "at": seconds(at),
-        "ok": all(one.said is None for one in found),
+        "ok": bool(found) and all(one.said is None for one in found),
+        "warnings": [*warnings],
         "suggested_every_minutes": _minutes(_shortest(found)),
         "checks": [_checked_json(one) for one in found],
     }
@@ -105,10 +111,14 @@ def _checked_row(one: Checked) -> tuple[str, ...]:
         newest = "none in a day"
     if one.costs and sample.rows is not None:
         rows = ("≥ " if sample.at_least else "") + f"{sample.rows:,}"
-    history = "unlimited" if one.history_days is None else f"{one.history_days:g} days"
+    history = "no limit stated" if one.history_days is None else f"{one.history_days:g} days ({one.history_source})"
     clock = "-" if one.clock_ahead is None else _clock(one.clock_ahead)
     said = (_said(one.reachable), _said(one.authorised))
-    return (*_name(one), *said, newest, rows, f"{history} ({one.history_source})", clock, _pace(pace))
+    return (*_name(one), *said, newest, rows, history, clock, _pace(pace))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def _said(value: bool | None) -> str:
@@ -143,6 +153,9 @@ def _every(span: timedelta | None) -> str:
 
 def plan_text(found: Plan) -> Iterator[str]:
     """Yield the lines of a plan."""
+    yield from found.warnings
+    if not (found.endpoints or found.failures):
+        return
     head = ("provider", "account", "stream", "from", "to", "windows", "requests", "expected", "minutes")
     yield from table(head, [_planned_row(one) for one in found.endpoints])
     yield ""
@@ -152,7 +165,10 @@ def plan_text(found: Plan) -> Iterator[str]:
     yield from (f"{failure.where}: cannot be planned: {failure.said}" for failure in found.failures)
     yield ""
     least = sum(one.least_requests for one in found.endpoints)
-    yield f"In all at least {least:,} requests, {_total(found):.1f} minutes at the budgets. No vendor was asked."
+    minutes, count = _total(found), _count(least, "request")
+    takes = "without a budget that limits them" if minutes is None else f"{minutes:,.1f} minutes at the budgets"
+    beside = " (accounts are read side by side)" if len({one.endpoint.id[:2] for one in found.endpoints}) > 1 else ""
+    yield f"In all at least {count}, {takes}{beside}. No vendor was asked."
 
 
 def plan_json(found: Plan) -> dict[str, Any]:
@@ -165,13 +181,14 @@ def plan_json(found: Plan) -> dict[str, Any]:
             "at_least": sum(one.least_requests for one in found.endpoints),
             "expected": sum(known) if known and len(known) == len(expected) else None,
         },
-        "minutes": round(_total(found), 1),
+        "minutes": _total(found),
         "endpoints": [_planned_json(one) for one in found.endpoints],
+        "warnings": [*found.warnings],
         "failures": [{"where": failure.where, "error": failure.said} for failure in found.failures],
     }
 
 
-def _total(found: Plan) -> float:
+def _total(found: Plan) -> float | None:
     return found.minutes((one, one.expected_requests or one.least_requests) for one in found.endpoints)
 
 

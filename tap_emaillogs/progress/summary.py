@@ -22,6 +22,7 @@ _GO_ON = (
     "to go on, run the tap again with that STATE (meltano run takes it by itself): nothing is lost, and nothing has to "
     "be undone"
 )
+_AS_BEFORE = "to go on, run the tap again as before: nothing is lost, and nothing has to be undone"
 _STATUSES = ("complete", "truncated", "pending", "failed")
 
 
@@ -120,7 +121,9 @@ def kept(tracker: Tracker, signal: str) -> list[str]:
     """Say what a run that was stopped leaves, and how to go on."""
     rows = sum(one.rows for one in tracker.endpoints)
     unread = len(tracker.running())
-    verb = "is" if rows == 1 else "are"
     again = f"; what was being read of {words.count(unread, 'endpoint')} is read again" if unread else ""
+    if not rows and not any(one.statuses.total() for one in tracker.endpoints):
+        return [f"stopped by {signal}: nothing was read to its end yet, and no row was written{again}", _AS_BEFORE]
+    verb = "is" if rows == 1 else "are"
     said = f"{words.count(rows, 'row')} of this run {verb} kept, and covered by the last STATE on stdout{again}"
     return [f"stopped by {signal}: {said}", _GO_ON]

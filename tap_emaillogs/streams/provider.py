@@ -39,6 +39,8 @@ class Provider(ABC):
     """Subclasses of `LogStream`."""
     errors: ClassVar[tuple[ErrorRule, ...]] = ()
     """What the vendor's errors mean, where the common table (`http/errors.py`) does not say it right."""
+    history_source: ClassVar[str] = "documented"
+    """Where the default of `history_days` is from; `inferred`: no page of the vendor's states it outright."""
     auth_schemes: ClassVar[tuple[str, ...]] = ()
     """Words of the vendor's that precede a key or token in a header, as `Bearer` does: what follows is hidden."""
     event_sources: ClassVar[tuple[str, ...]] = ()

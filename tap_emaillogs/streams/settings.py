@@ -192,7 +192,7 @@ class Settings(Options, ABC):
     window_hours: float = option(8760, "The largest window asked for at once.", positive=True)
     page_size: int = option(100, "Rows asked for in one request.", positive=True)
     requests_per_minute: float = option(60, "Request budget of the account, as the vendor publishes it; 0: no limit.")
-    max_concurrency: int = option(2, "Windows of the account read at the same time.", positive=True)
+    max_concurrency: int = option(2, "Windows of the account read at the same time.", positive=True, most=64)
     filters: Mapping[str, Any] = option({})
     columns: Mapping[str, Sequence[str]] = option({})
     reference: Mapping[str, Sequence[str]] = option({})

@@ -32,6 +32,7 @@ class ZeptoMail(Provider):
     streams = (MailLogs, ActivityLogs, SuppressionList, Emails)
     event_sources = ("zeptomail_mail_logs", "zeptomail_emails")
     mappings = events.MAPPINGS
+    history_source = "inferred"
     auth_schemes = (oauth.SCHEME,)
     errors = (
         # Another token of the same refresh token would miss the scope, too.
