@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.streams.provider import Provider
 
-_DEFAULT = re.compile(r" *\bDefault: (.+)\.$")
-_REQUIRED = re.compile(r" *\bRequired( without [^.]+)?\.")
+_DEFAULT = re.compile(r"(?<! ) *+\bDefault: (.+)\.$")
+_REQUIRED = re.compile(r"(?<! ) *+\bRequired( without [^.]+)?\.")
 
 
 def formatted(info: AboutInfo, providers: Iterable[Provider], output_format: str | None) -> str:
@@ -30,7 +30,7 @@ def formatted(info: AboutInfo, providers: Iterable[Provider], output_format: str
     if output_format == "markdown":
         head = AboutFormatter.get_formatter("markdown").format_about(replace(info, settings={"properties": {}}))
         rows = "\n".join(map(_markdown_row, _settings(info.settings, info.env_var_prefix)))
-        return re.sub(r"(\|:-+\|[-:|]+\|\n)", lambda found: f"{found[1]}{rows}\n", head, count=1)
+        return re.sub(r"(?m)^(\|:-[-:|]*\|\n)", lambda found: f"{found[1]}{rows}\n", head, count=1)
     head = AboutFormatter.get_formatter("text").format_about(replace(info, settings={"properties": {}}))
     return head + "\n".join(_lines(info))
 
