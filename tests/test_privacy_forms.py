@@ -64,6 +64,7 @@ FORMS: dict[str, str] = {
         for name, end in (("LF", "\n"), ("CRLF", "\r\n"), ("CRLF, blank", "\r\n "))
     },
     "base64, lines in JSON": in_lines(b64(LOWER), 20, "\\n"),
+    "base64, lines in JSON in JSON": in_lines(b64(LOWER), 20, "\\\\r\\\\n"),
     "base64, lines in a link": quote(in_lines(b64(LOWER), 20, "\r\n"), safe=""),
     "base64, lines below a word": f"\nhere\n{in_lines(b64(LOWER), 20, chr(10))}".rstrip("="),
     "base64, in a link": quote(b64(LOWER), safe=""),

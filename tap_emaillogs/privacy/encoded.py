@@ -29,13 +29,13 @@ _AT_AS_40 = re.compile(r"(?:[%=]|25|\\x|\\[uU]\{?0*|#[xX]0*)40")
 _AT_IN_BASE64 = re.compile(r"[A-P](?<=Q[A-P]|[EUk0][A-D]|[BFJNRVZdhlptx159]A)")
 """The ways in which base64 writes a byte 0x40 before one below 0x80."""
 _AT_IN_HEX = re.compile(r"[2-7][0-9A-Fa-f]40[2-7][0-9A-Fa-f]")
-_RUN = re.compile(r"[A-Za-z0-9+/_-]++(?:(?:[ \t\r]*+\n\s*+|(?:\\r)?\\n)[A-Za-z0-9+/_-]++)*+")
+_RUN = re.compile(r"[A-Za-z0-9+/_-]++(?:(?:[ \t\r]*+\n\s*+|(?:\\++r)?+\\++n)[A-Za-z0-9+/_-]++)*+")
 """Base64, in lines too, also of a text within JSON."""
 _HEX = re.compile(r"[0-9A-Fa-f]{10,}")
 _SHORTEST = 7
 """Fewer characters of base64 hold no address."""
-_LINE = re.compile(r"(?:\\[rn]|\s)*+([A-Za-z0-9+/_-]++)")
-_BREAK = re.compile(r"\s+|\\[rn]|%(?:25)*0[ADad]|&#(?:1[03]|[xX]0?[ADad]);?|\\+u000[ADad]")
+_LINE = re.compile(r"(?:(?<=\\)[rn])?+([A-Za-z0-9+/_-]++)")
+_BREAK = re.compile(r"\s+|(?<!\\)\\++(?:[rn]|u000[ADad])|%(?:25)*0[ADad]|&#(?:1[03]|[xX]0?[ADad]);?")
 
 
 def may_hold_at(text: str) -> bool:
