@@ -72,7 +72,8 @@ class Redactor:
         """
         if len(text) <= most:
             return text
-        found = disguises.secrets(text[: 2 * most], self._secrets.spans)
+        near = text[: 2 * most]
+        found = disguises.secrets(near, self._secrets.spans) + disguises.addresses(near, _addresses)
         cut = min((start for start, end in found if end >= most), default=most)
         words = text[: min(cut, most)].rsplit(None, 1)
         return words[0] if len(words) > 1 else ""
