@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import copy
 import io
@@ -455,6 +456,25 @@ def test_what_is_cut_off_leaves_no_half_of_a_secret(place: int, private: str) ->
     quoted = Said("http://127.0.0.1:9").client.quote(text)
     for part in (KEY[:8], "ann.l", "bob"):
         assert part not in quoted
+
+
+@given(st.integers(2_900, 3_100), st.integers(3, len(KEY) - 3))
+def test_what_is_cut_off_leaves_no_half_of_what_is_disguised(place: int, broken: int) -> None:
+    client = Said("http://127.0.0.1:9").client
+    packed = base64.b64encode(b"ann.longname@example.com").decode()
+    for private in (
+        f"{KEY[:broken]}\r\n  {KEY[broken:]}",
+        "".join(f"&#{ord(one)};" for one in KEY),
+        f"{packed[:broken]}\n{packed[broken:]}",
+    ):
+        quoted = client.quote(f"{'x' * (place - 14)}@example.com {private} more {'y' * 4_000}")
+        for part in (KEY[:8], KEY[-8:], "&#", packed[:6], packed[-8:]):
+            assert part not in quoted
+
+
+def test_a_secret_broken_by_the_end_of_a_line_is_hidden_in_a_quote() -> None:
+    client = Said("http://127.0.0.1:9").client
+    assert client.quote(f"  bad\n\n key {KEY[:9]}\r\n\t{KEY[9:]}\nof  yours ") == "bad key [hidden] of yours"
 
 
 def test_each_answer_is_a_metric(server: Vendor, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 from datetime import timedelta
@@ -391,7 +392,13 @@ def test_a_vendors_words_are_quoted_without_secrets(boxes: dict[str, Sandbox], k
     """`run` checks stderr, STATE and ledger for keys and addresses; here the vendor repeats both."""
     box, vendor = boxes[kind], vendor_of(kind)
     key = box.config([vendor])[vendor]["api_key"]
-    words = f"no access for {key} of someone@example.com"
+    disguised = [
+        "".join(f"%{ord(one):02x}" for one in key),
+        "".join(f"&#{ord(one)};" for one in key),
+        base64.b64encode(b"someone@example.com").decode(),
+        b"someone@example.com".hex(),
+    ]
+    words = f"no access for {key} of someone@example.com {' '.join(disguised)}"
     body = facts(kind).said(words)
     first = run(settings(box, kind))
     for status in (403, 500):
@@ -402,6 +409,7 @@ def test_a_vendors_words_are_quoted_without_secrets(boxes: dict[str, Sandbox], k
         (row,) = [row for row in found.ledger if row["status"] == "failed"]
         assert key not in row["gap_reason"]
         assert "@" not in row["gap_reason"]
+        assert not [one for one in disguised if one in row["gap_reason"] or one in found.stderr]
 
 
 # --- answers that are understood

@@ -366,6 +366,14 @@ WORDS: dict[str, str] = {
     "line breaks": "\r\n",
     "percent signs": "%",
     "numbers": "1.",
+    "escaped letters": "%61",
+    "entities": "&#97;",
+    "JSON's escapes": "\\u0061",
+    "packed addresses": "YUBiLmNk",
+    "packed ats": "QEBA",
+    "lines of base64": "QGE\n",
+    "hex": "40",
+    "hex with blanks": "40 ",
 }
 
 

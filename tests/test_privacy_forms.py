@@ -38,6 +38,10 @@ def b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def in_lines(text: str, size: int, end: str) -> str:
+    return end.join(text[place : place + size] for place in range(0, len(text), size))
+
+
 def each(text: str, form: Callable[[str], str]) -> str:
     return "".join(map(form, text))
 
@@ -54,6 +58,15 @@ FORMS: dict[str, str] = {
     "base64, in JSON": b64(json.dumps({"e": LOWER, "n": 1})),
     "base64, in a longer run": f"abc/de{b64(json.dumps([LOWER]))}fgh",
     "base64, in lines": base64.encodebytes(f"{'x ' * 40}{LOWER}{' y' * 40}".encode()).decode(),
+    **{
+        f"base64, lines of {size}, {name}": in_lines(b64(f"{before}{LOWER}"), size, end)
+        for size, before in ((76, "x" * 48 + " "), (60, "y" * 30 + " "), (24, ""), (20, ""), (20, " "))
+        for name, end in (("LF", "\n"), ("CRLF", "\r\n"), ("CRLF, blank", "\r\n "))
+    },
+    "base64, lines in JSON": in_lines(b64(LOWER), 20, "\\n"),
+    "base64, lines in JSON in JSON": in_lines(b64(LOWER), 20, "\\\\r\\\\n"),
+    "base64, lines in a link": quote(in_lines(b64(LOWER), 20, "\r\n"), safe=""),
+    "base64, lines below a word": f"\nhere\n{in_lines(b64(LOWER), 20, chr(10))}".rstrip("="),
     "base64, in a link": quote(b64(LOWER), safe=""),
     "hex": LOWER.encode().hex(),
     "HEX": ADDRESS.lower().encode().hex().upper(),

@@ -20,7 +20,7 @@ from tap_emaillogs.http.redaction import RedactingFilter, Redactor
 from tap_emaillogs.providers import PROVIDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 redact = Redactor(
     ["api-ABCDEF0123456789", "s3cret/with+signs= ", "abc"],
@@ -128,6 +128,21 @@ def test_a_logged_traceback_is_redacted_too(logged: tuple[logging.Logger, io.Str
 # Secrets in other forms.
 
 SECRET = 'Se/cr+et "ü\\ key=1'
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+ESCAPED: dict[str, Callable[[str], str]] = {
+    "URL": lambda text: "".join(f"%{one:02X}" for one in text.encode()),
+    "URL, lower case": lambda text: "".join(f"%{one:02x}" for one in text.encode()),
+    "URL twice": lambda text: "".join(f"%25{one:02x}" for one in text.encode()),
+    "JSON": lambda text: "".join(f"\\u{ord(one):04x}" for one in text),
+    "JSON in JSON": lambda text: "".join(f"\\\\u{ord(one):04X}" for one in text),
+    "HTML": lambda text: "".join(f"&#{ord(one)};" for one in text),
+    "HTML, hex": lambda text: "".join(f"&#x{ord(one):x};" for one in text),
+}
 FORMS: dict[str, str] = {
     "as it is": SECRET,
     "upper case": SECRET.upper(),
@@ -150,6 +165,11 @@ FORMS: dict[str, str] = {
     "base64, unpadded": base64.b64encode(SECRET.encode()).decode().rstrip("="),
     "base64 in a URL": quote(base64.b64encode(SECRET.encode()).decode(), safe=""),
     "base64url": base64.urlsafe_b64encode(SECRET.encode()).decode(),
+    **{f"{name}, every character": form(SECRET) for name, form in ESCAPED.items()},
+    "broken by the end of a line": f"{SECRET[:9]}\n{SECRET[9:]}",
+    "broken by the end of a line, CRLF": f"{SECRET[:9]}\r\n  {SECRET[9:]}",
+    "broken by the end of a line, JSON": f"{SECRET[:9]}\\n{SECRET[9:]}",
+    "base64 in lines": b64(SECRET)[:9] + "\n" + b64(SECRET)[9:],
 }
 
 
@@ -230,3 +250,51 @@ def test_whatever_is_redacted_can_be_shown(text: str) -> None:
 
 def test_an_address_with_an_invisible_character_is_hidden_whole() -> None:
     assert redact("to an\u200bn@exam\u2060ple.com.") == "to [address]"
+
+
+# Addresses in other forms.
+
+ADDRESS = "anna.leak@victim-mail.example"
+ADDRESSES: dict[str, str] = {
+    **{name: form(ADDRESS) for name, form in ESCAPED.items()},
+    **{f"{name}, but the @": "@".join(map(form, ADDRESS.split("@"))) for name, form in ESCAPED.items()},
+    "entity": ADDRESS.replace("@", "&#64;"),
+    "entity, named": ADDRESS.replace("@", "&commat;"),
+    "backslash": ADDRESS.replace("@", "\\u0040"),
+    "base64": b64(ADDRESS),
+    "base64, unpadded": b64(ADDRESS).rstrip("="),
+    "base64, beyond ASCII": b64("jürgen@bücher.example"),
+    "base64 in a URL": quote(b64(ADDRESS), safe=""),
+    "base64, in lines": f"{b64(ADDRESS)[:20]}\r\n{b64(ADDRESS)[20:]}",
+    "hex": ADDRESS.encode().hex(),
+    "hex, upper case": ADDRESS.encode().hex().upper(),
+    "hex with blanks": ADDRESS.encode().hex(" "),
+    "hex with colons": ADDRESS.encode().hex(":"),
+}
+
+
+@pytest.mark.parametrize("form", ADDRESSES)
+def test_an_address_is_hidden_in_whatever_form_it_comes(form: str) -> None:
+    assert redact(f"bad key for <{ADDRESSES[form]}> !") == "bad key for <[address]> !"
+
+
+@given(st.binary(max_size=6), st.binary(max_size=6), st.booleans())
+def test_an_address_within_something_in_base64_is_hidden(before: bytes, after: bytes, urlsafe: bool) -> None:
+    encode = base64.urlsafe_b64encode if urlsafe else base64.b64encode
+    found = redact(encode(before + b" " + ADDRESS.encode() + b" " + after).decode())
+    assert "[address]" in found
+    assert len(found.replace("[address]", "")) <= 4 * (len(before + after) + 4) / 3 + 8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "request 6ba7b810-9dad-11d1-80b4-00c04fd430c8 of 2026-03-01T00:40:00Z, trace 4bf92f3577b34da6a3ce929d0e0e4736",
+        f"{b64('a text of some length without one')} {b64('a @ b')} {b64('nobody@home')}",
+        "size=40x&name=J%C3%BCrgen&amp;x=\\u00fc\\n%0A",
+        'Traceback (most recent call last):\n  File "/usr/lib/python3/abcdefgh.py", line 40\n    raise',
+        "sha256 " + "".join(f"{number:02x}" for number in range(64)),
+    ],
+)
+def test_what_is_neither_secret_nor_an_address_stays(text: str) -> None:
+    assert redact(text) == text

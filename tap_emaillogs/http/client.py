@@ -172,7 +172,9 @@ class ApiClient:
 
     def quote(self, text: str) -> str:
         """Return a vendor's words as they may stand in a message: on one line, redacted, not too long."""
-        line = self.redact(self.redact.shortened(" ".join(text.split()), 10 * _LONGEST_QUOTE))
+        # Lines are joined last: what they break is known by their ends.
+        lines = "\n".join(filter(None, (" ".join(line.split()) for line in text.splitlines())))
+        line = " ".join(self.redact(self.redact.shortened(lines, 10 * _LONGEST_QUOTE)).split())
         return line if len(line) <= _LONGEST_QUOTE else line[:_LONGEST_QUOTE] + "…"
 
     # One try after the other.

@@ -75,14 +75,6 @@ class Index:
         if end > 0:
             yield begin, end
 
-    def replace(self, text: str, instead: str) -> str:
-        """Return `text` with `instead` wherever something is found."""
-        parts, after = [], 0
-        for start, end in self.spans(text):
-            parts += [text[after:start], instead]
-            after = end
-        return "".join([*parts, text[after:]])
-
 
 def _folded(text: str) -> str:
     """Return a text in lower case, each character in its place."""

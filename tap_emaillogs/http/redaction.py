@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
+from tap_emaillogs.http import disguises
 from tap_emaillogs.http.encodings import Index, forms_of
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """Return `text` with everything secret or personal replaced, and fit for a terminal."""
-        text = self._secrets.replace(text, "[hidden]")
+        text = _replaced(text, disguises.secrets(text, self._secrets.spans), "[hidden]")
         text = self._token.sub(r"\1 [hidden]", text)
-        return _ADDRESS.sub("[address]", text).translate(_CONTROLS)
+        return _replaced(text, disguises.addresses(text, _addresses), "[address]").translate(_CONTROLS)
 
     def shortened(self, text: str, most: int) -> str:
         """Return the beginning of `text`, some `most` characters, that ends within no secret and no word.
@@ -71,8 +72,23 @@ class Redactor:
         """
         if len(text) <= most:
             return text
-        cut = min((start for start, end in self._secrets.spans(text[: 2 * most]) if end >= most), default=most)
-        return text[: min(cut, most)].rpartition(" ")[0]
+        near = text[: 2 * most]
+        found = disguises.secrets(near, self._secrets.spans) + disguises.addresses(near, _addresses)
+        cut = min((start for start, end in found if end >= most), default=most)
+        words = text[: min(cut, most)].rsplit(None, 1)
+        return words[0] if len(words) > 1 else ""
+
+
+def _addresses(text: str) -> Iterator[tuple[int, int]]:
+    return (match.span() for match in _ADDRESS.finditer(text))
+
+
+def _replaced(text: str, spans: Iterable[tuple[int, int]], instead: str) -> str:
+    parts, after = [], 0
+    for start, end in spans:
+        parts += [text[after:start], instead]
+        after = end
+    return "".join([*parts, text[after:]])
 
 
 def _of_proxies() -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from tap_emaillogs.formats import escapes
 from tap_emaillogs.privacy import encoded, finding
 from tap_emaillogs.privacy.finding import FEW, Finder, Found, folded, merged
 
@@ -93,10 +94,9 @@ class PersonalValues:
         return self._is_encoded_in(text, self.addresses_in_id)
 
     def _is_encoded_in(self, text: str, addresses_in: Callable[[str], list[Found]]) -> bool:
-        for mark in self._marks:
-            if mark in text:
-                return bool(addresses_in(text)) or bool(self._texts_in(text))
-        escaped = encoded.may_be_escaped(text)
+        if encoded.has_one(text, self._marks):
+            return bool(addresses_in(text)) or bool(self._texts_in(text))
+        escaped = escapes.may_be_escaped(text)
         if not escaped and "+" not in text:
             return False
         return (bool(self._exact) and bool(self._texts_in(text))) or (
@@ -107,7 +107,7 @@ class PersonalValues:
         return bool(self.recipients) and ("@" in text or not self._all_have_at or encoded.may_hold_at(text))
 
     def _may_be_packed(self, text: str) -> bool:
-        return any(mark in text for mark in self._marks) if self._few else encoded.may_be_packed(text)
+        return encoded.has_one(text, self._marks) if self._few else encoded.may_be_packed(text)
 
     def may_show_ip(self, text: str) -> bool:
         """Whether a text may hold one of the IP addresses; False is certain."""
@@ -131,7 +131,7 @@ class PersonalValues:
 
     def _addresses_in(self, text: str, lower: str, finder: Finder) -> list[Found]:
         found: Iterable[Found] = finder.find(lower)
-        if encoded.may_be_escaped(text) and self._may_be_escaped(text):
+        if escapes.may_be_escaped(text) and self._may_be_escaped(text):
             found = chain(found, encoded.escaped(text, lambda plain: finder.find(folded(plain))))
         if self._may_be_packed(text):
             inside = self._finder("ids", self._forms_in_ids, finding.in_id)
@@ -142,7 +142,7 @@ class PersonalValues:
         """Return where subjects, bodies and names stand in a text; with `words` only those of several words."""
         find = self._finder("texts", self._plain_texts, finding.words).find
         found: Iterable[Found] = find(text)
-        if "+" in text or encoded.may_be_escaped(text):
+        if "+" in text or escapes.may_be_escaped(text):
             found = chain(found, encoded.escaped(text, find, blanks=True))
         return merged(one for one in found if not words or (" " in one.value and one.value != text))
 
