@@ -93,6 +93,7 @@ def gathered(ask: Callable[[str], Rows], days: int = DAYS, now: datetime | None 
     """Read the facts of the last days that the models know; what is dated after `now` counts for nothing."""
     now = now or datetime.now(UTC)
     today = now.astimezone(UTC).date()
+    yesterday = f"{now.astimezone(UTC) - timedelta(days=1):%Y-%m-%d %H:%M:%S}+00"
     (span,) = ask(
         "select min(day) as first, max(day) as last from (select day from agg_deliverability_daily "
         f"union all select {_HOUR_DAY} from completeness_hourly) as known where day <= date '{today}'"
@@ -128,7 +129,7 @@ def gathered(ask: Callable[[str], Rows], days: int = DAYS, now: datetime | None 
             count(case when outcome = 'sent, no word since' and not is_old then 1 end) as sent_lately
         from (
             select provider, account, {_QUEUED_DAY} as day, {_ENDS} as outcome,
-                {_QUEUED} <= cast('{now - timedelta(days=1):%Y-%m-%d %H:%M:%S+00}' as timestamp with time zone) as is_old
+                {_QUEUED} <= cast('{yesterday}' as timestamp with time zone) as is_old
             from dim_messages where {queued_since} and queued_events + rejected_events + failed_events > 0
         ) as ended
         where is_old or outcome not in ('no word yet', 'still being tried')
