@@ -183,12 +183,12 @@ def _named(rows: Rows) -> Rows:
     """Leave out of reasons what may be about a person, and sum up those of few mails."""
     summed: dict[tuple[str, ...], int] = {}
     for row in rows:
-        key = (row["event_type"], row["bounce_class"] or "", row["code"] or "", shown(row["reason"]))
+        key: tuple[str, ...] = (row["event_type"], row["bounce_class"] or "", row["code"] or "", shown(row["reason"]))
         summed[key] = summed.get(key, 0) + int(row["mails"])
     few: dict[tuple[str, ...], int] = {}
     for key, mails in summed.items():
         if mails < FEWEST_MAILS:
-            kind = (*key[:2], "", f"other, fewer than {FEWEST_MAILS} mails each")
+            kind: tuple[str, ...] = (*key[:2], "", f"other, fewer than {FEWEST_MAILS} mails each")
             few[kind] = few.get(kind, 0) + mails
     many = sorted(
         ((key, mails) for key, mails in summed.items() if mails >= FEWEST_MAILS), key=lambda one: (-one[1], one[0])

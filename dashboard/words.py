@@ -178,7 +178,8 @@ def _arrived_of(rows: Rows, tells_of_delivery: bool) -> tuple[list[str], str]:
 
 def _sums(rows: Rows, tells_of_delivery: bool) -> tuple[int, int]:
     """Return mails and those that arrived; of a vendor that only tells that it sent a mail, sent ones did."""
-    all_of, arrived = (("mails",), ("delivered",))
+    all_of: tuple[str, ...] = ("mails",)
+    arrived: tuple[str, ...] = ("delivered",)
     if not tells_of_delivery:
         all_of, arrived = ("mails", "sent_lately"), ("delivered", "sent")
     return (
