@@ -5,11 +5,24 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dashboard.database import NoData, connected
 from dashboard.facts import DAYS, gathered
 from dashboard.page import written
+
+
+def _now() -> datetime:
+    """Return the moment of EMAILLOGS_NOW, which tests and pages of the past set, or now."""
+    given = os.environ.get("EMAILLOGS_NOW")
+    if not given:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        raise NoData(f"EMAILLOGS_NOW is {given!r}; it is a moment such as 2026-03-01T12:00:00+00:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--days is at least 1")
     try:
         with connected() as ask:
-            text = written(gathered(ask, given.days))
+            text = written(gathered(ask, given.days, _now()))
     except NoData as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import vl_convert
 
-from dashboard.words import LOST, NAMES
+from dashboard.words import LOST, endpoint, named
 
 if TYPE_CHECKING:
     from dashboard.database import Rows
@@ -17,9 +18,11 @@ _VEGA_LITE = "6.4"
 WIDTHS = {"wide": 760, "narrow": 330}
 """Drawn twice: for screens and for phones, since letters do not shrink with a drawing."""
 _INK, _GRID, _BAR, _SOFT = "#010101", "#020202", "#030303", "#040404"
-_SERIES = [f"#0a0a{number:02x}" for number in range(1, 9)]
+_SERIES = [f"#0a0a{number:02x}" for number in range(1, 10)]
+"""Eight that can be told apart, and a grey that all others share (their dashes differ)."""
 _STATUS = {
     "complete": "#0b0b01",
+    "not read yet": "#0b0b07",
     "pending": "#0b0b02",
     "failed": "#0b0b03",
     "truncated": "#0b0b04",
@@ -63,7 +66,12 @@ def drawn(spec: dict[str, Any], alternative: str) -> dict[str, str]:
     """Draw a chart in each width; `alternative` is read to those who do not see it."""
     made = {}
     for name, width in WIDTHS.items():
-        fitted = {"config": _CONFIG, "width": width, "autosize": {"type": "fit-x", "contains": "padding"}, **spec}
+        fitted = {
+            "config": {**_CONFIG, "axisY": {"labelLimit": width // 3}},
+            "width": width,
+            "autosize": {"type": "fit-x", "contains": "padding"},
+            **spec,
+        }
         made[name] = _themed(vl_convert.vegalite_to_svg(fitted, vl_version=_VEGA_LITE), alternative)
     return made
 
@@ -81,18 +89,18 @@ def _themed(svg: str, alternative: str) -> str:
 
 
 def _series(providers: list[str]) -> dict[str, Any]:
-    names = [NAMES.get(one, one) for one in providers]
+    names = [named(one) for one in providers]
     return {
         "color": {
             "field": "who",
             "type": "nominal",
-            "scale": {"domain": names, "range": _SERIES[: len(names)]},
+            "scale": {"domain": names, "range": [_SERIES[min(number, 8)] for number in range(len(names))]},
             "legend": None,
         },
         "strokeDash": {
             "field": "who",
             "type": "nominal",
-            "scale": {"domain": names, "range": _DASHES[: len(names)]},
+            "scale": {"domain": names, "range": [_DASHES[number % 8] for number in range(len(names))]},
             "legend": None,
         },
     }
@@ -104,7 +112,7 @@ Key = list[tuple[str, str]]
 
 def key_of_providers(facts: Facts) -> Key:
     """Return the key of a chart with a line per provider."""
-    return [(f"s{number}", NAMES.get(one, one)) for number, one in enumerate(facts.providers, 1)]
+    return [(f"s{min(number, 9)}", named(one)) for number, one in enumerate(facts.providers, 1)]
 
 
 def key_of_ends(facts: Facts) -> Key:
@@ -127,11 +135,11 @@ def rates(facts: Facts, name: str, thresholds: list[tuple[float, str]]) -> dict[
     values = [
         {
             "day": str(row["day"]),
-            "who": NAMES.get(row["provider"], row["provider"]),
+            "who": named(row["provider"]),
             "rate": float(row[name]) / float(row["queued"]),
         }
         for row in facts.daily
-        if row["queued"]
+        if row["queued"] and (name != "delivered" or row["provider"] in facts.tell_of_delivery)
     ]
     axis = {"field": "rate", "type": "quantitative", "title": None, "axis": {"format": ".2~%", "tickCount": 5}}
     layers: list[dict[str, Any]] = [
@@ -160,14 +168,24 @@ def rates(facts: Facts, name: str, thresholds: list[tuple[float, str]]) -> dict[
     return {"height": 170, "layer": layers}
 
 
-def _days(facts: Facts) -> dict[str, Any]:
+def _days(facts: Facts, after: int = 0) -> dict[str, Any]:
+    """Return the axis of days; `after` makes room for the width of the last one."""
+    count = (facts.last - facts.first).days + 1
+    before = int(count == 1 and not after)
+    span = [str(facts.first - timedelta(before)), str(facts.last + timedelta(before + after))]
     return {
         "field": "day",
         "type": "temporal",
         "timeUnit": "utcyearmonthdate",
         "title": None,
-        "scale": {"type": "utc", "domain": [str(facts.first), str(facts.last)]},
-        "axis": {"format": "%d %b", "tickCount": 6, "grid": False, "labelOverlap": "greedy", "labelSeparation": 8},
+        "scale": {"type": "utc", "domain": span},
+        "axis": {
+            "format": "%d %b",
+            "tickCount": 6 if count > 12 else {"interval": "day", "step": 1},
+            "grid": False,
+            "labelOverlap": "greedy",
+            "labelSeparation": 8,
+        },
     }
 
 
@@ -176,7 +194,7 @@ def flow(facts: Facts) -> dict[str, Any]:
     order = list(_ENDS)
     values = [
         {
-            "who": NAMES.get(row["provider"], row["provider"]),
+            "who": named(row["provider"]),
             "end": row["outcome"],
             "mails": int(row["mails"]),
             "place": order.index(row["outcome"]),
@@ -212,13 +230,13 @@ def times(facts: Facts) -> dict[str, Any]:
     values = [
         {
             "day": str(row["day"]),
-            "who": NAMES.get(row["provider"], row["provider"]),
+            "who": named(row["provider"]),
             "seconds": max(0.1, float(row["p90"])),
         }
         for row in facts.times
     ]
     scale = {"type": "log", "nice": True}
-    axis = {"tickCount": 5, "format": "~s"}
+    axis = {"tickCount": 5, "labelExpr": "format(datum.value, ',.3~f') + ' s'"}
     return {
         "height": 170,
         "data": {"values": values},
@@ -262,14 +280,14 @@ def calendar(facts: Facts) -> dict[str, Any]:
     values = [
         {
             "day": str(row["day"]),
-            "endpoint": row["stream"] if row["account"] == "default" else f"{row['stream']} {row['account']}",
+            "endpoint": endpoint(row),
             "status": row["status"],
             "sign": "" if row["status"] == "complete" else "✕" if row["status"] in LOST else "…",
         }
         for row in facts.hours
     ]
-    y = {"field": "endpoint", "type": "nominal", "title": None, "axis": {"grid": False, "labelLimit": 220}}
-    x = {**_days(facts), "bandPosition": 0.5}
+    y = {"field": "endpoint", "type": "nominal", "title": None, "axis": {"grid": False}}
+    x = {**_days(facts, 1), "bandPosition": 0.5}
     return {
         "height": {"step": 22},
         "data": {"values": values},
@@ -277,7 +295,7 @@ def calendar(facts: Facts) -> dict[str, Any]:
             {
                 "mark": {"type": "rect", "stroke": _SOFT, "strokeWidth": 1},
                 "encoding": {
-                    "x": _days(facts),
+                    "x": _days(facts, 1),
                     "y": y,
                     "color": {
                         "field": "status",

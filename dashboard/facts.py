@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from dashboard.private import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,16 +15,17 @@ if TYPE_CHECKING:
 
 DAYS = 90
 FEWEST_MAILS = 10
-"""A recipient's domain with fewer mails is not named: it may be a person's own."""
+"""A recipient's domain, or a reason, with fewer mails is not named: it may be a person's own."""
 MOST_ROWS = 15
-_ADDRESS = re.compile(r"[^\s<>]*@[^\s<>]*")
 _COUNTS = [
-    *("queued", "messages", "sent", "delivered", "bounced", "bounced_hard", "bounced_soft", "deferred", "rejected"),
+    *("queued", "messages", "sent", "delivered", "bounced", "bounced_hard", "bounced_soft"),
+    *("bounced_undetermined", "deferred", "rejected"),
     *("rejected_before_queued", "failed", "complained", "unsubscribed"),
     *("opened", "opened_by_person", "clicked", "clicked_by_person"),
 ]
 _SUMS = ", ".join(f"sum({name}) as {name}" for name in _COUNTS)
-_HOUR_DAY, _QUEUED_DAY = (f"cast({name} at time zone 'UTC' as date)" for name in ("hour", "first_queued_at"))
+_QUEUED = "coalesce(first_queued_at, first_event_at)"
+_HOUR_DAY, _QUEUED_DAY = (f"cast({name} at time zone 'UTC' as date)" for name in ("hour", _QUEUED))
 _QUANTILES = ", ".join(
     f"percentile_cont({share}) within group (order by seconds_to_deliver) as {name}"
     for name, share in (("p50", 0.5), ("p90", 0.9))
@@ -33,7 +35,7 @@ case
   when bounced_events > 0 then 'bounced'
   when rejected_events > 0 then 'rejected'
   when failed_events > 0 then 'failed'
-  when delivered_events > 0 then 'delivered'
+  when delivered_events + opened_events + clicked_events + complained_events + unsubscribed_events > 0 then 'delivered'
   when deferred_events > 0 then 'still being tried'
   when sent_events > 0 then 'sent, no word since'
   else 'no word yet'
@@ -59,35 +61,85 @@ class Facts:
     health: Rows = field(default_factory=list)
     hours: Rows = field(default_factory=list)
     """Per day and endpoint: the worst status, the hours of each, the share that is complete."""
+    arrivals: Rows = field(default_factory=list)
+    """Per day, provider and account: mails that are a day old or whose end is known (`mails`), and how many arrived;
+    `sent_lately` are younger and only sent."""
+    read: Rows = field(default_factory=list)
+    """Per endpoint: `until`, up to when it was read, as the ledger has it."""
+    odd: Rows = field(default_factory=list)
+    """Per provider: mails without a time (`undated`), and those of the future (`ahead`)."""
+    now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    """When the facts were gathered."""
     gaps: Rows = field(default_factory=list)
     """Stretches of hours that are missing at an endpoint, or still to come."""
 
     @property
     def providers(self) -> list[str]:
         """All providers, in the order of their names."""
-        return sorted({row["provider"] for row in (*self.daily, *self.hours)})
+        return sorted({row["provider"] for row in (*self.daily, *self.hours, *self.read, *self.odd)})
+
+    @property
+    def tell_of_delivery(self) -> frozenset[str]:
+        """The providers that say when a mail was delivered; some only say that they sent it."""
+        return frozenset(row["provider"] for row in self.daily if row["delivered"])
+
+    def accounts(self, provider: str) -> set[str]:
+        """Return the accounts of a provider."""
+        rows = (*self.arrivals, *self.hours, *self.read, *self.health)
+        return {row["account"] for row in rows if row["provider"] == provider}
 
 
-def gathered(ask: Callable[[str], Rows], days: int = DAYS) -> Facts:
-    """Read the facts of the last days that the models know."""
+def gathered(ask: Callable[[str], Rows], days: int = DAYS, now: datetime | None = None) -> Facts:
+    """Read the facts of the last days that the models know; what is dated after `now` counts for nothing."""
+    now = now or datetime.now(UTC)
+    today = now.astimezone(UTC).date()
+    yesterday = f"{now.astimezone(UTC) - timedelta(days=1):%Y-%m-%d %H:%M:%S}+00"
     (span,) = ask(
         "select min(day) as first, max(day) as last from (select day from agg_deliverability_daily "
-        f"union all select {_HOUR_DAY} from completeness_hourly) as known"
+        f"union all select {_HOUR_DAY} from completeness_hourly) as known where day <= date '{today}'"
     )
     last = span["last"] or date(1970, 1, 1)
+    if today - last < timedelta(days):
+        last = today
     first = max(last - timedelta(days - 1), span["first"] or last)
-    since, queued_since, hours_since = (f"{day} >= date '{first}'" for day in ("day", _QUEUED_DAY, _HOUR_DAY))
+    since, queued_since, hours_since = (
+        f"{day} >= date '{first}' and {day} <= date '{last}'" for day in ("day", _QUEUED_DAY, _HOUR_DAY)
+    )
+    read = ask("""
+        select provider, account, stream, max(case when status = 'complete' then window_end end) as until
+        from stg_sync_windows group by 1, 2, 3 order by 1, 2, 3""")
     hours = ask(f"""
         select provider, account, stream, {_HOUR_DAY} as day, hour, status, share_complete
         from completeness_hourly where {hours_since} order by provider, account, stream, hour""")
+    ends = ask("select provider, account, stream, max(hour) as hour from completeness_hourly group by 1, 2, 3")
+    hours += _not_read_yet(ends, first, last, now)
+    hours.sort(key=lambda row: (row["provider"], row["account"] or "", row["stream"], row["hour"]))
     reasons = ask(f"""
         select event_type, bounce_class, smtp_enhanced_code as code, reason, sum(messages) as mails
-        from bounce_reasons where {since} group by 1, 2, 3, 4 order by mails desc, reason limit {MOST_ROWS}""")
+        from bounce_reasons where {since} group by 1, 2, 3, 4 order by mails desc, reason""")
     domains = ask(f"""
         select
             recipient_domain as domain, sum(queued) as queued, sum(bounced) as bounced, sum(complained) as complained,
             sum(deferred) as deferred
         from agg_deliverability_daily where {since} and recipient_domain is not null group by 1""")
+    arrivals = ask(f"""
+        select provider, account, day, count(case when is_old or outcome <> 'sent, no word since' then 1 end) as mails,
+            count(case when outcome = 'delivered' then 1 end) as delivered,
+            count(case when outcome = 'sent, no word since' then 1 end) as sent,
+            count(case when outcome = 'sent, no word since' and not is_old then 1 end) as sent_lately
+        from (
+            select provider, account, {_QUEUED_DAY} as day, {_ENDS} as outcome,
+                {_QUEUED} <= cast('{yesterday}' as timestamp with time zone) as is_old
+            from dim_messages where {queued_since} and queued_events + rejected_events + failed_events > 0
+        ) as ended
+        where is_old or outcome not in ('no word yet', 'still being tried')
+        group by 1, 2, 3""")
+    odd = ask(f"""
+        select provider, undated, ahead from (
+            select provider, sum(case when day is null then messages else 0 end) as undated,
+                sum(case when day > date '{today}' then messages else 0 end) as ahead
+            from agg_deliverability_daily group by 1
+        ) as counted where undated + ahead > 0""")
     return Facts(
         first,
         last,
@@ -96,16 +148,55 @@ def gathered(ask: Callable[[str], Rows], days: int = DAYS) -> Facts:
             where {since} group by day, provider order by provider, day"""),
         ends=ask(f"""
             select provider, {_ENDS} as outcome, count(*) as mails from dim_messages
-            where {queued_since} group by 1, 2 order by 1, 2"""),
+            where queued_events > 0 and {queued_since} group by 1, 2 order by 1, 2"""),
         domains=_by_harm(domains),
-        reasons=[{**row, "reason": _ADDRESS.sub("…", row["reason"] or "")} for row in reasons],
+        reasons=_named(reasons),
         times=ask(f"""
             select {_QUEUED_DAY} as day, provider, count(*) as mails, {_QUANTILES} from dim_messages
             where seconds_to_deliver is not null and {queued_since} group by 1, 2 order by 2, 1"""),
         health=ask("select * from health where grade <> 'good' order by provider, account, sender_domain"),
         hours=_per_day(hours),
         gaps=_stretches(hours),
+        arrivals=arrivals,
+        read=read,
+        odd=odd,
+        now=now,
     )
+
+
+def _not_read_yet(ends: Rows, first: date, last: date, now: datetime) -> Rows:
+    """Return the hours of the page's days between the end of what was read of each endpoint and now."""
+    span = (
+        datetime.combine(first, datetime.min.time(), UTC),
+        datetime.combine(last + timedelta(1), datetime.min.time(), UTC),
+    )
+    found = []
+    for row in ends:
+        hour = max(row["hour"].astimezone(UTC) + timedelta(hours=1), span[0])
+        while hour + timedelta(hours=1) <= now and hour < span[1]:
+            found.append({**row, "day": hour.date(), "hour": hour, "status": "not read yet", "share_complete": 0})
+            hour += timedelta(hours=1)
+    return found
+
+
+def _named(rows: Rows) -> Rows:
+    """Leave out of reasons what may be about a person, and sum up those of few mails."""
+    summed: dict[tuple[str, ...], int] = {}
+    for row in rows:
+        key: tuple[str, ...] = (row["event_type"], row["bounce_class"] or "", row["code"] or "", shown(row["reason"]))
+        summed[key] = summed.get(key, 0) + int(row["mails"])
+    few: dict[tuple[str, ...], int] = {}
+    for key, mails in summed.items():
+        if mails < FEWEST_MAILS:
+            kind: tuple[str, ...] = (*key[:2], "", f"other, fewer than {FEWEST_MAILS} mails each")
+            few[kind] = few.get(kind, 0) + mails
+    many = sorted(
+        ((key, mails) for key, mails in summed.items() if mails >= FEWEST_MAILS), key=lambda one: (-one[1], one[0])
+    )
+    return [
+        {**dict(zip(("event_type", "bounce_class", "code", "reason"), key, strict=True)), "mails": mails}
+        for key, mails in (*many[:MOST_ROWS], *sorted(few.items()))
+    ]
 
 
 def _by_harm(rows: Rows) -> Rows:
@@ -122,7 +213,7 @@ def _by_harm(rows: Rows) -> Rows:
 
 
 _SAME = ("provider", "account", "stream", "status")
-BADNESS = ("complete", "pending", "failed", "truncated", "never read", "unavailable")
+BADNESS = ("complete", "not read yet", "pending", "failed", "truncated", "never read", "unavailable")
 """From what is well to what is lost for good."""
 
 

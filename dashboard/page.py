@@ -12,7 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from dashboard import charts
-from dashboard.words import NAMES, NOTHING, lines, percent
+from dashboard.private import shown
+from dashboard.words import NOTHING, endpoint, lines, named, percent
 
 if TYPE_CHECKING:
     from dashboard.database import Rows
@@ -32,13 +33,15 @@ RATES = {
 }
 
 
-def written(facts: Facts, now: datetime | None = None) -> str:
+def written(facts: Facts) -> str:
     """Return the whole file as text."""
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "name": lambda one: NAMES.get(one, one),
+        "name": named,
+        "endpoint": endpoint,
+        "shown": shown,
         "moment": _moment,
         "percent": percent,
         "seconds": _seconds,
@@ -56,7 +59,7 @@ def written(facts: Facts, now: datetime | None = None) -> str:
         style=Markup(style),  # noqa: S704 - a file of ours
         script=Markup(script),  # noqa: S704 - likewise
         rates=RATES,
-        now=now or datetime.now(UTC),
+        now=facts.now,
     )
     return text
 
@@ -84,6 +87,7 @@ def _charts(facts: Facts) -> dict[str, dict[str, Any]]:
     """Draw what there are facts for."""
     specs: dict[str, tuple[dict[str, Any], charts.Key, str]] = {}
     providers = charts.key_of_providers(facts)
+    tells = {named(one) for one in facts.tell_of_delivery}
     numbers = "The table below has the numbers."
     if facts.ends:
         text = f"Stacked bars: what became of the queued mails of each provider. {numbers}"
@@ -91,7 +95,9 @@ def _charts(facts: Facts) -> dict[str, dict[str, Any]]:
     if any(row["queued"] for row in facts.daily):
         for name, title in RATES.items():
             text = f"Lines: {title.lower()} per day and provider, as a share of the queued mails. {numbers}"
-            specs[name] = charts.rates(facts, name, THRESHOLDS[name]), providers, text
+            told = [one for one in providers if name != "delivered" or one[1] in tells]
+            if told:
+                specs[name] = charts.rates(facts, name, THRESHOLDS[name]), told, text
         if rows := [row for row in _engagement(facts) if row["share"]]:
             text = f"Bars: opens and clicks by people and by machines. {numbers}"
             specs["engagement"] = charts.engagement(rows), charts.KEY_OF_READERS, text
@@ -125,7 +131,7 @@ def _engagement(facts: Facts) -> Rows:
         for name in ("opened", "clicked"):
             if not (total["queued"] and total[name]):
                 continue
-            label = f"{NAMES.get(total['provider'], total['provider'])}, {name}"
+            label = f"{named(total['provider'])}, {name}"
             people, everybody = total[f"{name}_by_person"], total[name]
             rows += [
                 {"label": label, "by": "people", "share": people / total["queued"], "mails": people, "place": 0},

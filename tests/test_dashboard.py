@@ -100,6 +100,7 @@ def test_the_page_is_drawn_and_accessible(
 @needs_chromium
 def test_times_are_in_the_readers_zone(browser: Any, tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path)
+    warehouse.now = "2026-03-04T12:30:00+00:00"
     for found in gap():
         warehouse.load(found, "2026-03-05 12:00:00")
     warehouse.build("--exclude", "resource_type:test", "--exclude", "resource_type:unit_test")

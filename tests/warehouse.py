@@ -25,6 +25,9 @@ _TYPES = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean
 class Warehouse:
     """One DuckDB file, with the tap's tables and dbt's models."""
 
+    now = "2026-03-01T12:00:00+00:00"
+    """When the models are made and the page is written."""
+
     def __init__(self, folder: Path) -> None:
         self.file = folder / "warehouse.duckdb"
         self._folder = folder
@@ -71,7 +74,12 @@ class Warehouse:
     def environ(self) -> dict[str, str]:
         """What dbt and the page need to find the file."""
         own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "EMAILLOGS_"))}
-        return {**own, "EMAILLOGS_DUCKDB": str(self.file), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+        return {
+            **own,
+            "EMAILLOGS_DUCKDB": str(self.file),
+            "EMAILLOGS_NOW": self.now,
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        }
 
     def dbt(self, *arguments: str, status: int = 0) -> str:
         """Run dbt; return what it prints."""

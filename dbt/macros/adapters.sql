@@ -43,6 +43,17 @@
   {%- if dtype == 'string' -%}safe.parse_json({{ expression }}){%- else -%}to_json({{ expression }}){%- endif -%}
 {%- endmacro %}
 
+{#- A text with its length before it, `-` where it is null: what several of them are joined to can be read in one way only. -#}
+{% macro with_length(expression) -%}
+coalesce(cast(length({{ expression }}) as {{ dbt.type_string() }}) || ':' || {{ expression }}, '-')
+{%- endmacro %}
+
+{#- Today in UTC, or the day of EMAILLOGS_NOW, which tests and pages of the past set. -#}
+{% macro today() -%}
+  {%- set now = env_var('EMAILLOGS_NOW', '') -%}
+  {{ emaillogs.utc_day("cast('" ~ now ~ "' as " ~ emaillogs.type_moment() ~ ")" if now else 'current_timestamp') }}
+{%- endmacro %}
+
 {#- The calendar day in UTC. -#}
 {% macro utc_day(moment) -%}{{ return(adapter.dispatch('utc_day', 'emaillogs')(moment)) }}{%- endmacro %}
 {% macro default__utc_day(moment) -%}cast({{ moment }} at time zone 'UTC' as date){%- endmacro %}

@@ -12,7 +12,7 @@ where not exists (
     from {{ ref('fct_email_events') }} as events
     where
         events.stream = '{{ stream }}'
-        and events.account = raw.account
+        and coalesce(events.account, '') = coalesce(raw.account, '')
         and events.provider_event_id = raw.{{ key }}
 )
 {{ 'union all' if not loop.last }}

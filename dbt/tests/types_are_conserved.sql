@@ -26,7 +26,8 @@ select
     loaded.provider,
     loaded.account
 from loaded
-left join added_up on loaded.provider = added_up.provider and loaded.account = added_up.account
+left join added_up
+    on loaded.provider = added_up.provider and coalesce(loaded.account, '') = coalesce(added_up.account, '')
 where
     added_up.provider is null
     {%- for type in types %}

@@ -1,7 +1,8 @@
-{%- set outcomes = ['sent', 'delivered', 'bounced', 'bounced_hard', 'bounced_soft', 'deferred', 'failed', 'complained', 'unsubscribed',
+{%- set outcomes = ['sent', 'delivered', 'bounced', 'bounced_hard', 'bounced_soft', 'bounced_undetermined', 'deferred', 'failed', 'complained', 'unsubscribed',
     'opened', 'opened_by_person', 'clicked', 'clicked_by_person'] -%}
 
 -- A mail belongs to the day on which it was queued, whenever the rest happened: so that all rates of a day share a denominator.
+-- Mails whose events have no time are in the day null.
 with counted as (
     select
         {{ emaillogs.utc_day('coalesce(first_queued_at, first_event_at)') }} as day,
@@ -10,11 +11,13 @@ with counted as (
         sender_domain,
         recipient_domain,
         count(*) as messages,
-        count(first_queued_at) as queued,
+        count(case when queued_events > 0 then 1 end) as queued,
         count(case when rejected_events > 0 then 1 end) as rejected,
-        count(case when first_queued_at is null and rejected_events > 0 then 1 end) as rejected_before_queued,
+        count(case when queued_events = 0 and rejected_events > 0 then 1 end) as rejected_before_queued,
+        count(case when rejected_events > 0 or failed_events > 0 then 1 end) as not_sent,
+        count(case when queued_events > 0 or rejected_events > 0 or failed_events > 0 then 1 end) as asked_for,
         {%- for name in outcomes %}
-        count(case when first_queued_at is not null and {{ name }}_events > 0 then 1 end) as {{ name }},
+        count(case when queued_events > 0 and {{ name }}_events > 0 then 1 end) as {{ name }},
         {%- endfor %}
         sum(events) as events,
         sum(queued_events) as queued_events,

@@ -1,6 +1,7 @@
 -- Each hour of each endpoint, by the ledger. Time is cut at every window's edge and at every hour; of each piece we know how many
 -- windows of each status cover it (a running sum, so that the cost grows with the ledger and not with its square).
-{%- set statuses = ['complete', 'truncated', 'pending', 'failed', 'unavailable'] %}
+-- What is lost for good wins over what a later run may bring; what lies before `completeness_hours` is left out.
+{%- set statuses = ['complete', 'pending', 'failed', 'truncated', 'unavailable'] %}
 
 with windows as (
     select
@@ -103,7 +104,11 @@ judged as (
         end as status
     from pieces
     inner join endpoints using (provider, account, stream)
-    where pieces.until is not null and pieces.at >= endpoints.first_at and pieces.until <= endpoints.last_at
+    where
+        pieces.until is not null
+        and pieces.at >= endpoints.first_at
+        and pieces.at >= (floor(endpoints.last_at / 3600) - {{ var('completeness_hours') }} + 1) * 3600
+        and pieces.until <= endpoints.last_at
 ),
 
 ranked as (
@@ -111,7 +116,7 @@ ranked as (
         *,
         floor(at / 3600) * 3600 as hour_starts,
         case status
-            when 'complete' then 0 when 'pending' then 1 when 'truncated' then 2 when 'failed' then 3 when 'never read' then 4 else 5
+            when 'complete' then 0 when 'pending' then 1 when 'failed' then 2 when 'truncated' then 3 when 'never read' then 4 else 5
         end as badness
     from judged
 ),
@@ -135,7 +140,7 @@ select
     stream,
     {{ emaillogs.from_epoch('hour_starts') }} as hour,
     case badness
-        when 0 then 'complete' when 1 then 'pending' when 2 then 'truncated' when 3 then 'failed' when 4 then 'never read'
+        when 0 then 'complete' when 1 then 'pending' when 2 then 'failed' when 3 then 'truncated' when 4 then 'never read'
         else 'unavailable'
     end as status,
     seconds_complete / seconds as share_complete

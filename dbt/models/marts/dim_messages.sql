@@ -6,6 +6,7 @@
     'bounced': "event_type = 'bounced'",
     'bounced_hard': "event_type = 'bounced' and bounce_class = 'hard'",
     'bounced_soft': "event_type = 'bounced' and bounce_class = 'soft'",
+    'bounced_undetermined': "event_type = 'bounced' and coalesce(bounce_class, '') not in ('hard', 'soft')",
     'rejected': "event_type = 'rejected'",
     'failed': "event_type = 'failed'",
     'complained': "event_type = 'complained'",

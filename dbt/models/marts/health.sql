@@ -1,29 +1,52 @@
 {%- set measures = [
-    ['complaint', 'complained', 'queued', [['watch', var('complaint_rate_watch')], ['bad', var('complaint_rate_bad')]]],
-    ['hard_bounce', 'bounced_hard', 'queued', [
-        ['watch', var('hard_bounce_rate_watch')], ['bad', var('hard_bounce_rate_bad')], ['critical', var('hard_bounce_rate_critical')]]],
+    ['complaint', 'complained', 'queued', ['watch', 'bad']],
+    ['hard_bounce', 'bounced_hard', 'queued', ['watch', 'bad', 'critical']],
+    ['bounce', 'bounced', 'queued', ['watch', 'bad']],
+    ['not_sent', 'not_sent', 'asked_for', ['watch', 'bad']],
 ] -%}
+{%- set sums = ['queued', 'asked_for', 'complained', 'bounced', 'bounced_hard', 'not_sent'] -%}
 
-with recent as (
-    select *
+-- Each account's last days end with its own last mail: nobody else's, and none of the future, hide what it did.
+with spans as (
+    select
+        provider,
+        coalesce(account, '') as account,
+        max(day) as last_day,
+        {{ dbt.dateadd('day', -1 * (var('health_days') | int), 'max(day)') }} as before_first_day
     from {{ ref('agg_deliverability_daily') }}
-    where day > (
-        select {{ dbt.dateadd('day', -1 * (var('health_days') | int), 'max(day)') }} from {{ ref('agg_deliverability_daily') }}
-    )
+    where day <= {{ emaillogs.today() }}
+    group by provider, coalesce(account, '')
 ),
 
 counted as (
     select
-        provider,
-        account,
-        sender_domain,
-        min(day) as first_day,
-        max(day) as last_day,
-        sum(queued) as queued,
-        sum(bounced_hard) as bounced_hard,
-        sum(complained) as complained
-    from recent
-    group by provider, account, sender_domain
+        daily.provider,
+        daily.account,
+        daily.sender_domain,
+        min(daily.day) as first_day,
+        max(daily.day) as last_day,
+        {%- for name in sums %}
+        sum(daily.{{ name }}) as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ ref('agg_deliverability_daily') }} as daily
+    inner join spans on daily.provider = spans.provider and coalesce(daily.account, '') = spans.account
+    where daily.day > spans.before_first_day and daily.day <= spans.last_day
+    group by daily.provider, daily.account, daily.sender_domain
+),
+
+said as (
+    select
+        reasons.*,
+        case
+            when event_type = 'bounced' and bounce_class = 'hard' then 'hard_bounce'
+            when event_type = 'bounced' then 'bounce'
+            else 'not_sent'
+        end as measure
+    from {{ ref('bounce_reasons') }} as reasons
+    inner join spans on reasons.provider = spans.provider and coalesce(reasons.account, '') = spans.account
+    where
+        reasons.day > spans.before_first_day and reasons.day <= spans.last_day
+        and reasons.event_type in ('bounced', 'rejected', 'failed')
 ),
 
 causes as (
@@ -31,47 +54,62 @@ causes as (
         provider,
         account,
         sender_domain,
+        measure,
         smtp_enhanced_code,
-        reason,
+        -- What was said of fewer than ten mails may be about one person.
+        case when sum(messages) >= 10 then reason end as reason,
         row_number() over (
-            partition by provider, account, sender_domain order by sum(messages) desc, smtp_enhanced_code, reason
+            partition by provider, account, sender_domain, measure order by sum(messages) desc, smtp_enhanced_code, reason
         ) as place
-    from {{ ref('bounce_reasons') }}
-    where
-        event_type = 'bounced' and bounce_class = 'hard'
-        and day > (select {{ dbt.dateadd('day', -1 * (var('health_days') | int), 'max(day)') }} from {{ ref('agg_deliverability_daily') }})
-    group by provider, account, sender_domain, smtp_enhanced_code, reason
+    from said
+    group by provider, account, sender_domain, measure, smtp_enhanced_code, reason
+),
+
+commonest as (
+    select
+        provider,
+        account,
+        sender_domain,
+        {%- for name in ['hard_bounce', 'bounce', 'not_sent'] %}
+        min(case when measure = '{{ name }}' then smtp_enhanced_code end) as {{ name }}_code,
+        min(case when measure = '{{ name }}' then reason end) as {{ name }}_reason{{ ',' if not loop.last }}
+        {%- endfor %}
+    from causes
+    where place = 1
+    group by provider, account, sender_domain
 ),
 
 measured as (
     select
         counted.*,
-        {%- for name, part, whole, thresholds in measures %}
+        {%- for name, part, whole, grades in measures %}
         {{ emaillogs.rate(part, whole) }} as {{ name }}_rate,
         {{ emaillogs.wilson(part, whole, 'lower') }} as {{ name }}_rate_low,
         {{ emaillogs.wilson(part, whole, 'upper') }} as {{ name }}_rate_high,
         {%- endfor %}
-        causes.smtp_enhanced_code as commonest_code,
-        causes.reason as commonest_reason
+        commonest.hard_bounce_code,
+        commonest.hard_bounce_reason,
+        commonest.bounce_reason,
+        commonest.not_sent_reason
     from counted
-    left join causes
+    left join commonest
         on
-            counted.provider = causes.provider
-            and counted.account = causes.account
-            and coalesce(counted.sender_domain, '') = coalesce(causes.sender_domain, '')
-            and causes.place = 1
+            counted.provider = commonest.provider
+            and coalesce(counted.account, '') = coalesce(commonest.account, '')
+            and coalesce(counted.sender_domain, '') = coalesce(commonest.sender_domain, '')
 ),
 
 graded as (
     select
         *,
-        {%- for name, part, whole, thresholds in measures %}
+        {%- for name, part, whole, grades in measures %}
         -- Surely past a threshold, or surely below the first: else there are too few to tell.
         case
-            {%- for grade, threshold in thresholds | reverse %}
-            when {{ name }}_rate_low > {{ threshold }} then '{{ grade }}'
+            when {{ name }}_rate_high <= {{ var(name ~ '_rate_watch') }} then 'good'
+            when {{ part }} < {{ var('health_least_events') }} then 'too few to tell'
+            {%- for grade in grades | reverse %}
+            when {{ name }}_rate_low > {{ var(name ~ '_rate_' ~ grade) }} then '{{ grade }}'
             {%- endfor %}
-            when {{ name }}_rate_high <= {{ thresholds[0][1] }} then 'good'
             else 'too few to tell'
         end as {{ name }}_grade{{ ',' if not loop.last }}
         {%- endfor %}
@@ -82,10 +120,9 @@ worst as (
     select
         *,
         case
-            when 'critical' in (complaint_grade, hard_bounce_grade) then 'critical'
-            when 'bad' in (complaint_grade, hard_bounce_grade) then 'bad'
-            when 'watch' in (complaint_grade, hard_bounce_grade) then 'watch'
-            when 'too few to tell' in (complaint_grade, hard_bounce_grade) then 'too few to tell'
+            {%- for grade in ['critical', 'bad', 'watch', 'too few to tell'] %}
+            when '{{ grade }}' in (complaint_grade, hard_bounce_grade, bounce_grade, not_sent_grade) then '{{ grade }}'
+            {%- endfor %}
             else 'good'
         end as grade
     from graded
@@ -97,9 +134,14 @@ select
         when grade in ('good', 'too few to tell') then null
         when complaint_grade = 'bad' or (complaint_grade = grade and hard_bounce_grade <> grade)
             then 'readers call these mails spam: they did not ask for them, or cannot find the way to unsubscribe'
-        when commonest_code like '5.1.%' then 'addresses that do not exist: an old, bought or mistyped list'
-        when commonest_code like '5.7.%' then 'receiving servers refuse the sender: reputation, a block list, or SPF, DKIM and DMARC'
-        when commonest_code like '5.2.%' then 'mailboxes that are full or switched off: an old list'
-        else 'receiving servers refuse the mails for good; most often they say: ' || coalesce(commonest_reason, 'nothing')
+        when hard_bounce_grade = grade and hard_bounce_code like '5.1.%' then 'addresses that do not exist: an old, bought or mistyped list'
+        when hard_bounce_grade = grade and hard_bounce_code like '5.7.%'
+            then 'receiving servers refuse the sender: reputation, a block list, or SPF, DKIM and DMARC'
+        when hard_bounce_grade = grade and hard_bounce_code like '5.2.%' then 'mailboxes that are full or switched off: an old list'
+        when hard_bounce_grade = grade
+            then 'receiving servers refuse the mails for good; most often they say: ' || coalesce(hard_bounce_reason, 'something else each time')
+        when not_sent_grade = grade
+            then 'the provider rejects the mails or fails to send them; most often it says: ' || coalesce(not_sent_reason, 'something else each time')
+        else 'receiving servers put the mails off, or do not say why; most often they say: ' || coalesce(bounce_reason, 'something else each time')
     end as likely_cause
 from worst
