@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from tap_emaillogs.streams.provider import Provider
 
-_DEFAULT = re.compile(r"(?<! ) *+\bDefault: (.+)\.$")
-_REQUIRED = re.compile(r"(?<! ) *+\bRequired( without [^.]+)?\.")
+_DEFAULT = re.compile(r"(?<! ) *+\bDefault: (.{1,200})\.$")
+_REQUIRED = re.compile(r"(?<! ) *+\bRequired( without [^.]{1,200})?\.")
 
 
 def formatted(info: AboutInfo, providers: Iterable[Provider], output_format: str | None) -> str:

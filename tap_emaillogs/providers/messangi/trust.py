@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 _PIECES = re.compile(r'\\.|[()"\\]|[^()"\\]+', re.DOTALL)
-_WORDS = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^\s;="])+|[;=]', re.DOTALL)
+_WORDS = re.compile(r'(?:"(?:\\.|[^"\\])*+"?|[^\s;="])+|[;=]', re.DOTALL)
 _QUOTES = re.compile(r'"((?:\\.|[^"\\])*+)"?', re.DOTALL)
 
 
