@@ -123,7 +123,7 @@ class EndpointProgress:
         done = self._done
         for reading in readings:
             done += reading.window.length * _share(reading.headway, reading.window)
-        share = min(1.0 if self.ended else _NEARLY, done / self._length) if self._length else 1.0
+        share = min(_NEARLY if self.ended is None else 1.0, done / self._length) if self._length else 1.0
         at, backwards = self._reached, False
         if at is None and readings:
             first = min(readings, key=lambda reading: reading.window)
