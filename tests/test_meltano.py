@@ -113,7 +113,8 @@ def plain(value: Any) -> Any:
 def test_every_row_arrives_in_duckdb(played: tuple[Sandbox, Run, Path], tmp_path: Path) -> None:
     file = tmp_path / "emaillogs.duckdb"
     page = tmp_path / "page.html"
-    settings = {"TARGET_DUCKDB_FILEPATH": str(file), "EMAILLOGS_DUCKDB": str(file), "EMAILLOGS_PAGE": str(page)}
+    places = {"TARGET_DUCKDB_FILEPATH": file, "DBT_DUCKDB_DUCKDB": file, "PAGE_DUCKDB": file, "PAGE_OUTPUT": page}
+    settings = {name: str(place) for name, place in places.items()}
     load(played, "target-duckdb", tmp_path, "dbt-duckdb:build", "page:write", **settings)
     assert "nothing is missing" in page.read_text(encoding="utf-8").lower()
     with duckdb.connect(str(file), read_only=True) as connection:
@@ -143,7 +144,7 @@ def test_every_row_arrives_in_postgresql(played: tuple[Sandbox, Run, Path], tmp_
         names = {"host": "host", "port": "port", "user": "user", "password": "password", "dbname": "database"}
         given = {names[key].upper(): str(value) for key, value in parts.items() if key in names}
         settings = {f"TARGET_POSTGRES_{key}": value for key, value in {"PASSWORD": "unused", **given}.items()}
-        models = {f"EMAILLOGS_PG_{name}": given[name] for name in ("HOST", "PORT", "USER", "DATABASE")}
+        models = {f"DBT_POSTGRES_{name}": given[name] for name in ("HOST", "PORT", "USER", "DATABASE")}
         load(played, "target-postgres", tmp_path, "dbt-postgres:build", **settings, **models)
 
         def rows(stream: str) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ def _check_partition(name: str, part: Mapping[str, Any]) -> None:
             Incomplete.load(entry)
         dict(part.get(NOTES, {}))
         Pace.load(part.get(_RUNS, {}))
-        [float(part.get(_SEEN, {}).get(name, 0)) for name in ("rows", "hours")]
+        [float(part.get(_SEEN, {}).get(name, 0)) for name in ("rows", "minutes")]
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise StateError(
             f"the state of stream {name} is damaged (a bookmark, mark or window is no time): restore an older state"
@@ -162,7 +162,7 @@ class EndpointState:
         self.notes: dict[str, Any] = dict(found.get(NOTES, {}))
         self.pace = Pace.load(found.get(_RUNS, {}))
         seen = found.get(_SEEN, {})
-        self._seen = float(seen.get("rows", 0)), float(seen.get("hours", 0))
+        self._seen = float(seen.get("rows", 0)), float(seen.get("minutes", 0)) / 60
 
     @property
     def rows_a_day(self) -> float | None:
@@ -265,7 +265,8 @@ class EndpointState:
             _INCOMPLETE: [entry.dump() for entry in self.incomplete],
             NOTES: self.notes,
             _RUNS: self.pace.dump(),
-            _SEEN: {"rows": round(self._seen[0], 1), "hours": round(self._seen[1], 2)} if self._seen[1] else {},
+            # Whole numbers: loaders read others as Decimal, and cannot write those.
+            _SEEN: {"rows": round(self._seen[0]), "minutes": round(60 * self._seen[1])} if self._seen[1] else {},
         }
         if any(held.values()):
             partition = self._partitions.of(self._context)
