@@ -85,12 +85,12 @@ class Sandbox:
         self.vendors: dict[str, Vendor[Any]] = {
             name: player(self.world) for name, player in VENDORS.items() if name in chosen
         }
-        self.clock_off: timedelta | None = None
-        """How far the `Date` of answers is ahead of the sandbox's time; None: they have none, or the sandbox's own."""
+        self.clock_off = timedelta(0) if dated else None
+        """How far the `Date` of answers is ahead of the sandbox's time; None: they have none."""
         self.faults = Faults()
         self.requests: list[Logged] = []
         self.budgets = Budgets(self.world.now if callable(now) else None) if enforce_budget else None
-        self._port, self._dated = port, dated
+        self._port = port
 
     @staticmethod
     def _system() -> datetime:
@@ -195,8 +195,8 @@ class Sandbox:
         answer = (fault and self._in_its_place(fault, vendor, request)) or self._played(vendor, request)
         if request.fault:
             answer = spoiled(request.fault, answer)
-        if self._dated or self.clock_off is not None:
-            moment = self.world.now() + (self.clock_off or timedelta())
+        if self.clock_off is not None:
+            moment = self.world.now() + self.clock_off
             answer.headers.setdefault("Date", format_datetime(moment, usegmt=True))
         self.log(name, request, answer.status, key, fault.kind if fault else None)
         return answer

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.engine.windows import union
-from tap_emaillogs.formats import timestamps
 from tap_emaillogs.streams.window import Window
 
 if TYPE_CHECKING:
@@ -42,22 +41,14 @@ class Incomplete:
     @classmethod
     def load(cls, entry: Mapping[str, Any]) -> Incomplete:
         """Read it from STATE."""
-        left = [_window(part) for part in entry.get("left", [entry])]
-        return cls(_window(entry), entry["status"], left, _window(entry["of"]) if "of" in entry else None)
+        left = [Window.load(part) for part in entry.get("left", [entry])]
+        return cls(Window.load(entry), entry["status"], left, Window.load(entry["of"]) if "of" in entry else None)
 
     def dump(self) -> dict[str, Any]:
         """Write it for STATE."""
-        entry: dict[str, Any] = {**_edges(self.window), "status": self.status}
+        entry: dict[str, Any] = {**self.window.dump(), "status": self.status}
         if self.identity is not None:
-            entry["of"] = _edges(self.identity)
+            entry["of"] = self.identity.dump()
         if self.left != [self.window]:
-            entry["left"] = [_edges(part) for part in self.left]
+            entry["left"] = [part.dump() for part in self.left]
         return entry
-
-
-def _window(entry: Mapping[str, Any]) -> Window:
-    return Window(timestamps.parse(entry["start"]), timestamps.parse(entry["end"]))
-
-
-def _edges(window: Window) -> dict[str, str]:
-    return {"start": timestamps.millis(window.start), "end": timestamps.millis(window.end)}

@@ -34,10 +34,10 @@ class JobNote:
     @classmethod
     def load(cls, entry: Mapping[str, Any]) -> JobNote:
         """Read it from STATE."""
-        start, end, asked = (timestamps.parse(entry[key]) for key in ("start", "end", "asked"))
         pending = bool(entry.get("pending"))
         listed = pending or bool(entry.get("listed"))  # what is pending was looked for as long as a run waits
-        return cls(Window(start, end), entry["id"], entry["nonce"], asked, pending, listed)
+        asked = timestamps.parse(entry["asked"])
+        return cls(Window.load(entry), entry["id"], entry["nonce"], asked, pending, listed)
 
     def is_like(self, other: JobNote) -> bool:
         """Whether it is of the same job or the same question."""
@@ -46,8 +46,7 @@ class JobNote:
     def dump(self) -> dict[str, Any]:
         """Write it for STATE."""
         return {
-            "start": timestamps.millis(self.window.start),
-            "end": timestamps.millis(self.window.end),
+            **self.window.dump(),
             "id": self.id,
             "nonce": self.nonce,
             "asked": timestamps.millis(self.asked),

@@ -132,6 +132,11 @@ def _word(text: str) -> str:
         return data.decode("latin-1")
 
 
+def certain_in_base64(text: str, before: int, size: int) -> str:
+    """Return the characters of a text in base64 that hold bits of nothing but `size` bytes after `before` others."""
+    return text[-(-before * 8 // 6) : (before + size) * 8 // 6]
+
+
 def from_base64(text: str) -> bytes:
     """Return what stands in base64, whichever alphabet, padded or not; nothing where it cannot be read."""
     text = text.translate(_STANDARD).rstrip("=")

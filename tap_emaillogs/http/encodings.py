@@ -11,6 +11,8 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
+from tap_emaillogs.formats.escapes import certain_in_base64
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,12 +31,8 @@ def forms_of(secret: str) -> Iterator[str]:
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         whole = encode(content).decode()
         yield from (whole, whole.rstrip("="), quote(whole, safe=""))
-        yield from (_within(encode(bytes(before) + content).decode(), before, len(content)) for before in range(3))
-
-
-def _within(text: str, before: int, size: int) -> str:
-    """Return what of a text in base64 tells of nothing but `size` bytes that come after `before` others."""
-    return text[-(-before * 8 // 6) : (before + size) * 8 // 6]
+        for before in range(3):
+            yield certain_in_base64(encode(bytes(before) + content).decode(), before, len(content))
 
 
 class Index:

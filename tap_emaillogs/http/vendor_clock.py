@@ -30,7 +30,7 @@ class VendorClock:
 
     def note(self, sent: datetime, received: datetime, headers: Mapping[str, str]) -> None:
         """Compare an answer's `Date` with the times here at which it was asked for and came."""
-        date = _date(headers)
+        date = date_of(headers)
         if date is None:
             return
         # The answer was made after it was asked for, and before it came.
@@ -63,7 +63,7 @@ def consequence(ahead: timedelta) -> str:
     return "windows end by the vendor's, so that nothing is passed over"
 
 
-def _date(headers: Mapping[str, str]) -> datetime | None:
+def date_of(headers: Mapping[str, str]) -> datetime | None:
     """Return when an answer was made, or given out by a cache; None: it does not say."""
     try:
         date = email.utils.parsedate_to_datetime(headers.get("Date", "").strip()[:64])

@@ -7,19 +7,18 @@ question is asked once and has an end; what goes wrong with one is told, and sto
 from __future__ import annotations
 
 import contextlib
-import email.utils
-import logging
 import queue
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
+from tap_emaillogs.engine.failure import Failure
 from tap_emaillogs.engine.pool import Pool
 from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import EndpointContext, Reading, Sample
 from tap_emaillogs.formats.timestamps import floor
-from tap_emaillogs.http.errors import NotAuthorized, NotPermitted, ReadError, TooMuch, Unreachable, VendorError
-from tap_emaillogs.http.vendor_clock import consequence
+from tap_emaillogs.http.errors import NotAuthorized, NotPermitted, TooMuch, Unreachable, VendorError
+from tap_emaillogs.http.vendor_clock import consequence, date_of
 from tap_emaillogs.inspection.cost import SHOWN, Cost, cost, schedule
 from tap_emaillogs.streams.window import Policy, Window
 
@@ -41,7 +40,6 @@ _CLOCK_OFF = 60
 """Seconds; a difference below it is what answers take, and what `settle_minutes` covers many times over."""
 _NOTHING = Sample()
 _LATER = "look at the vendor's status page, and check again later"
-_logger = logging.getLogger("tap-emaillogs.check")
 
 
 @dataclass(frozen=True)
@@ -136,11 +134,10 @@ class _Heard:
 
     def _note(self, headers: Mapping[str, str]) -> None:
         self.anything = True
-        with contextlib.suppress(ValueError, OverflowError):
-            theirs = email.utils.parsedate_to_datetime(headers.get("Date", ""))
+        theirs = date_of(headers)
+        if theirs is not None:
             # The header leaves out the part of a second.
-            theirs = theirs.replace(tzinfo=theirs.tzinfo or UTC) + timedelta(seconds=0.5)
-            self.ahead = (self._clock.now() - theirs).total_seconds()
+            self.ahead = (self._clock.now() - theirs).total_seconds() - 0.5
 
 
 def _ask(stream: LogStream, clock: Clock) -> Checked:
@@ -161,7 +158,7 @@ def _ask(stream: LogStream, clock: Clock) -> Checked:
     checked = replace(checked, sample=sample, requests=asked, clock_ahead=heard.ahead)
     checked = replace(checked, reachable=heard.anything or _is_reached(error, asked))
     if error is not None:
-        return _wrong(checked, client, error)
+        return _wrong(checked, error)
     return _judged(replace(checked, authorised=sample.authorised), reader)
 
 
@@ -179,18 +176,15 @@ def _is_reached(error: Exception | None, asked: int) -> bool | None:
     return False if asked or isinstance(error, Unreachable) else None
 
 
-def _wrong(checked: Checked, client: ApiClient, error: Exception) -> Checked:
+def _wrong(checked: Checked, error: Exception) -> Checked:
+    label = checked.account.client.label
     refused = isinstance(error, (NotAuthorized, NotPermitted))
-    if not isinstance(error, ReadError):
-        _logger.debug("%s, stream %s", client.label, checked.stream, exc_info=error)
-        error = ReadError(
-            f"an error inside the tap ({type(error).__name__})", "report it, with the log of LOGLEVEL=DEBUG"
-        )
+    failure = Failure.of(f"{label}, stream {checked.stream}", error, checked.account, [checked.stream])
     return replace(
         checked,
         authorised=False if refused else None,
-        said=client.redact(str(error)).rstrip("."),
-        hint=_LATER if "this window" in error.hint else error.hint,
+        said=failure.said.rstrip("."),
+        hint=_LATER if "this window" in failure.error.hint else failure.error.hint,
     )
 
 

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from tap_emaillogs.formats.caching import cached
-from tap_emaillogs.formats.escapes import ESCAPE, ESCAPE_OF_MIME, from_base64, undone
+from tap_emaillogs.formats.escapes import ESCAPE, ESCAPE_OF_MIME, certain_in_base64, from_base64, undone
 from tap_emaillogs.privacy.finding import Found
 
 if TYPE_CHECKING:
@@ -81,8 +81,7 @@ def _marks(host: str) -> tuple[str, ...]:
     found = [data[:9].hex(), data[:9].hex().upper()]
     for shift in range(3):
         text = binascii.b2a_base64(bytes(shift) + data, newline=False).decode()
-        # Without the characters that hold bits of what stands before or behind.
-        found.append(text[-(-shift * 8 // 6) : (shift + len(data)) * 8 // 6])
+        found.append(certain_in_base64(text, shift, len(data)))
     return tuple(found)
 
 

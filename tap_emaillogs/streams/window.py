@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from tap_emaillogs.formats.timestamps import floor
+from tap_emaillogs.formats import timestamps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LATENESS = timedelta(minutes=15)
 """So late may a run begin that comes as regularly as those before it."""
@@ -22,6 +26,15 @@ class Window:
     def length(self) -> timedelta:
         """How long it is."""
         return self.end - self.start
+
+    @classmethod
+    def load(cls, entry: Mapping[str, Any]) -> Window:
+        """Read its edges from STATE."""
+        return cls(timestamps.parse(entry["start"]), timestamps.parse(entry["end"]))
+
+    def dump(self) -> dict[str, str]:
+        """Write its edges for STATE."""
+        return {"start": timestamps.millis(self.start), "end": timestamps.millis(self.end)}
 
     def __contains__(self, moment: datetime) -> bool:
         return self.start <= moment < self.end
@@ -47,7 +60,7 @@ class Policy:
 
     def kept_from(self, now: datetime) -> datetime | None:
         """Return from when on the vendor still has what it had; None: it keeps everything."""
-        return None if self.history is None else floor(now - self.history, self.unit)
+        return None if self.history is None else timestamps.floor(now - self.history, self.unit)
 
     def last_chance(self, now: datetime) -> datetime | None:
         """Return up to when the vendor may have forgotten by the next run; None: it forgets nothing."""

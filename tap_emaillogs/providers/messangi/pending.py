@@ -61,9 +61,8 @@ class Pending:
     @classmethod
     def load(cls, note: Mapping[str, Any]) -> Pending:
         """Read it from STATE."""
-        window = Window(timestamps.parse(note["start"]), timestamps.parse(note["end"]))
         asked = timestamps.parse(note["asked"])
-        return cls(note["id"], window, asked, note["timezone"], note["filters"], bool(note["made"]))
+        return cls(note["id"], Window.load(note), asked, note["timezone"], note["filters"], bool(note["made"]))
 
     def is_like(self, other: Pending) -> bool:
         """Whether it is another version of the same request."""
@@ -73,8 +72,7 @@ class Pending:
         """Write it for STATE."""
         return {
             "id": self.ident,
-            "start": timestamps.millis(self.window.start),
-            "end": timestamps.millis(self.window.end),
+            **self.window.dump(),
             "asked": timestamps.millis(self.asked),
             "timezone": self.zone,
             "filters": self.filters,
