@@ -187,6 +187,35 @@ def test_rows_without_end_in_one_moment(serve: Serve, monkeypatch: pytest.Monkey
     assert len(vendor.asked) < 400
 
 
+@keyed_and_not
+@pytest.mark.parametrize("total", [None, 10**9])
+def test_pages_of_one_row_without_end(serve: Serve, stream: type[Log], total: int | None) -> None:
+    numbers = itertools.count()
+    moment = NOW - timedelta(days=3)
+
+    def say(rows: list[Any], at: int) -> tuple[Any, Any, Any]:
+        return [row_of(moment, f"n{next(numbers)}")], total, str(at + 1)
+
+    vendor = Odd([], say)
+    found = read(serve, stream, vendor)
+    assert found.status == 1
+    assert "pages with 1001 rows in all and says that more follow" in found.lines("ERROR")[0]
+    assert len(vendor.asked) < 1_100 * (1 if total is None else 2), "a total that is too high is split for, too"
+
+
+@keyed_and_not
+def test_small_pages_of_an_honest_vendor_are_read_whole(serve: Serve, stream: type[Log]) -> None:
+    """Five rows each on more pages than are followed for one row each."""
+
+    def say(rows: list[Any], at: int) -> tuple[Any, Any, Any]:
+        return rows[at * 5 : at * 5 + 5], None, str(at + 1) if at * 5 + 5 < len(rows) else None
+
+    vendor = Odd(rows_by_day(6_000, days=20), say)
+    found = read(serve, stream, vendor)
+    assert found.status == 0, found.stderr
+    assert_rows(vendor, found, stream.name)
+
+
 # Totals.
 
 

@@ -202,3 +202,26 @@ def test_a_row_that_changed_between_two_windows_is_written_as_it_is_now(play: Pl
     assert {window(row).end for row in found.windows("jetemail_outbound_logs")} >= {edge}
     assert len(found.records["jetemail_outbound_logs"]) == 4, "both versions of both rows"
     assert_rows(box, found, "jetemail")
+
+
+def test_a_failed_window_is_made_good_wherever_the_run_that_told_it_is_cut(play: Play) -> None:
+    """Cut after any line, and continued from the last STATE before the cut: no row of the ledger stays failed."""
+    clock = Ticking()
+    box = play(vendors=["smtp2go"], size=300, now=clock.now, future=timedelta(days=1))
+    config = config_of(box, "smtp2go")
+    first = run(config, clock=clock)
+    clock.pass_time(minutes=30)
+    box.fault(vendor="smtp2go", kind="status", status=403, times=-1)
+    cut = run(config, state=first.state, clock=clock)
+    assert "failed" in {row["status"] for row in cut.ledger}
+    box.clear_faults()
+    began = clock.now()
+    for length in range(len(cut.messages) + 1):
+        prefix = Run(cut.status, "", cut.messages[:length])
+        clock.pass_time(seconds=(began - clock.now()).total_seconds())
+        runs, state = [first, prefix], prefix.state or first.state
+        for _ in range(2):
+            clock.pass_time(minutes=45)
+            runs.append(run(config, state=state, clock=clock))
+            state = runs[-1].state
+        assert statuses(runs).keys() == {"complete"}, f"cut after {length} of {len(cut.messages)} lines"

@@ -112,6 +112,32 @@ def test_one_row_that_cannot_be_read_costs_no_other(
     assert all(stream in line and "records)" in line for line in told)
 
 
+@pytest.mark.parametrize("odd", ['["u"]', '{"u":1}', "null", "7", "1.5", "true"])
+@pytest.mark.parametrize("paging", ["offset", "page"])
+def test_an_id_of_another_kind_costs_no_row(
+    play: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch, paging: str, odd: str
+) -> None:
+    """JetEmail's `uid` is what its pages are held together by."""
+    box = play(vendors=["jetemail"], size=60)
+    config = config_of(box, "jetemail", paging=paging, page_size=20)
+    before = run(config)
+    victim = before.records[stream_of("jetemail")][25]["uid"]
+    encoded = Response.encoded
+    monkeypatch.setattr(
+        Response,
+        "encoded",
+        lambda answer: encoded(answer).replace(f'"uid":"{victim}"'.encode(), f'"uid":{odd}'.encode()),
+    )
+    after = strictly(config)
+    assert after.status == 0, after.stderr
+    table = upserted(after, stream_of("jetemail"))
+    assert len(table) == len(upserted(before, stream_of("jetemail"))) == 60
+    assert {row["uid"] for row in table.values()} >= {
+        row["uid"] for row in before.records[stream_of("jetemail")] if row["uid"] != victim
+    }
+    assert {row["status"] for row in after.ledger} == {"complete"}
+
+
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_nothing_of_what_cannot_be_read_is_shown_with_privacy(
     play: Callable[..., Sandbox], plant: Callable[[str], None], vendor: str

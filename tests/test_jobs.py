@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import Run, Ticking, catalog, command, config_of, run, started, upserted
+from harness import LEDGER, Run, Ticking, catalog, command, config_of, run, started, upserted
 from sandbox.base import Life
 
 if TYPE_CHECKING:
@@ -136,6 +136,27 @@ def test_a_job_that_never_ends_is_pending_and_taken_up_later(zepto: Play) -> Non
     assert not noted(last.state)
     clock.pass_time(minutes=40)
     assert read(box, last.state, clock).ledger[0]["window_start"] == last.ledger[0]["window_end"]
+
+
+def test_a_pending_window_is_made_good_wherever_the_run_that_told_it_is_cut(zepto: Play) -> None:
+    """Cut after any line, and continued from the last STATE before the cut: no row of the ledger stays pending."""
+    length = 0
+    while True:
+        clock = Ticking()
+        box = zepto(now=clock.now, endless_jobs=-1)
+        cut = read(box, clock=clock, export_timeout_minutes=1, window_hours=1000)
+        assert [one["status"] for one in cut.ledger] == ["pending"]
+        prefix = Run(cut.status, "", cut.messages[:length])
+        change(box, endless_jobs=0)
+        runs, state = [prefix], prefix.state
+        for _ in range(2):
+            clock.pass_time(hours=1)
+            runs.append(read(box, state, clock, window_hours=1000))
+            state = runs[-1].state
+        assert {row["status"] for row in upserted(runs, LEDGER).values()} == {"complete"}, f"cut after {length} lines"
+        if length == len(cut.messages):
+            break
+        length += 1
 
 
 def test_a_pending_job_is_a_failure_once_its_file_could_live_no_longer(zepto: Play) -> None:
