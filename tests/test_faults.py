@@ -286,7 +286,9 @@ def test_trouble_amid_a_run_keeps_what_is_out_and_goes_on_there(
 ) -> None:
     box = boxes[kind]
     vendor, stream = vendor_of(kind), facts(kind).stream
-    config = settings(box, kind, window_hours=facts(kind).hours, lookback_minutes=0, **pages(kind, 10))
+    # Of two windows at once the refused one may come first, and a first run that is refused at once writes nothing.
+    one_by_one = {"max_concurrency": 1} if (fault, after) == ("403", 1) else {}
+    config = settings(box, kind, window_hours=facts(kind).hours, lookback_minutes=0, **pages(kind, 10), **one_by_one)
     ordered = box.fault(vendor=vendor, times=-1, after=after, **LASTING[fault][0])
     found = run(config, box=box)
     assert ordered.struck

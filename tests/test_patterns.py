@@ -30,6 +30,7 @@ from tap_emaillogs.http.client import ApiClient
 from tap_emaillogs.http.errors import ErrorRule
 from tap_emaillogs.http.redaction import Redactor
 from tap_emaillogs.tap import TapEmailLogs
+from timing import cpu_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -274,14 +275,7 @@ def texts(pattern: re.Pattern[str]) -> Iterator[Callable[[int], str]]:
 def spent(pattern: re.Pattern[str], way: str, text: str, tries: int = 1) -> float:
     """Return the seconds that a pattern needs, by the best of some tries."""
     method = getattr(pattern, way)
-    best = float("inf")
-    for _ in range(tries):
-        began = time.thread_time()
-        found = method(text)
-        if way == "finditer":
-            deque(found, maxlen=0)
-        best = min(best, time.thread_time() - began)
-    return best
+    return cpu_seconds(lambda: deque(method(text), maxlen=0) if way == "finditer" else method(text), tries)
 
 
 class Suspect(NamedTuple):

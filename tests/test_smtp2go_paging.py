@@ -104,6 +104,8 @@ def test_totals_and_ends_of_every_form(play: Play, total: str, end: str) -> None
         assert_rows(box, found, "smtp2go")
         assert_told(found)
         told = total in {"number", "text"}
+        odd = [line for line in found.lines("WARNING") if "announces is none" in line]
+        assert len(odd) == (total == "true"), odd
         # Without a total, a last page that is full may be cut: its parts are read once more.
         most = max(1, -(-size // PAGE)) * (1 if told or size % PAGE else 3) + (seams_between_twins(box) if size else 0)
         assert asked(found, "smtp2go") <= most, size

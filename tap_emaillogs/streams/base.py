@@ -15,6 +15,7 @@ from tap_emaillogs.formats import timestamps
 from tap_emaillogs.formats.values import NO_KEY
 from tap_emaillogs.http.answers import decode
 from tap_emaillogs.streams.codec import Codec
+from tap_emaillogs.streams.paginators import count_of
 from tap_emaillogs.streams.prepared import NoRow, PreparedRow, nothing
 from tap_emaillogs.streams.records import Normaliser, canonical, encode, pack
 from tap_emaillogs.streams.remarks import Remarks
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from tap_emaillogs.streams.window import Window
 
 
+NO_TOTAL = "the number of rows that an answer announces is none, and so proves nothing"
 NO_OBJECT = "what stands in an answer in a row's place is no object, and makes no record"
 
 
@@ -229,6 +231,13 @@ class LogStream(RESTStream[Any]):
         if self.codec:
             return self.codec.take(rows, self.account.label, self.take_row)
         return [self.take_row(row) for row in rows]  # `map` would end at a StopIteration without a word
+
+    def total_of(self, announced: Any, rows: int) -> int | None:
+        """Read the number of rows that an answer with `rows` of them announces; a warning tells of one that is none."""
+        total = count_of(announced)
+        if total is None and announced is not None:
+            self._remarks.add(self.name, NO_TOTAL, rows)
+        return total
 
     def take_row(self, row: Mapping[str, Any]) -> PreparedRow:
         """Make the record of one row."""

@@ -75,7 +75,7 @@ class OutboundLogs(LogStream):
         if not isinstance(paging, dict):
             raise Misunderstood(f"the answer holds no {_SHAPE}")
         rows = objects(known.get("data"), _SHAPE)
-        total, more = count_of(paging.get("total_count")), paging.get("has_next_page")
+        total, more = self.total_of(paging.get("total_count"), len(rows)), paging.get("has_next_page")
         more = more if isinstance(more, bool) else None
         capped = self._is_capped(paging, len(rows), total, more=more)
         return Page(rows, total, more=more, capped=capped, limit=total if capped else None)

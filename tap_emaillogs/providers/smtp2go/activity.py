@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_emaillogs.formats import timestamps
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, count_of, objects
+from tap_emaillogs.streams.paginators import ContinueTokenPaginator, Page, objects
 from tap_emaillogs.streams.shapes import Layout
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Activity(LogStream):
         inner = inner if isinstance(inner, dict) else {}
         events = objects(inner.get("events"), "data.events")
         full = self.is_full(len(events))
-        total, token = count_of(inner.get("total_events")), _token(inner.get("continue_token"))
+        total, token = self.total_of(inner.get("total_events"), len(events)), _token(inner.get("continue_token"))
         if total is not None and total < len(events) and (token or full):
             total = None  # it counts something else
         return Page(events, total, token, capped=total is None and token is None and full)

@@ -12,7 +12,7 @@ from tap_emaillogs.providers.zeptomail import dateform
 from tap_emaillogs.providers.zeptomail.answers import Question
 from tap_emaillogs.providers.zeptomail.settings import zone
 from tap_emaillogs.streams.base import LogStream
-from tap_emaillogs.streams.paginators import OffsetPaginator, Page, count_of, objects
+from tap_emaillogs.streams.paginators import OffsetPaginator, Page, objects
 from tap_emaillogs.streams.prepared import NoRow
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Emails(LogStream):
         given = objects(logs, "list of e-mails in `data` or `data.logs`")
         rows = [row if isinstance(row, NoRow) else flattened(row) for row in given]
         metadata = data.get("metadata")
-        count = count_of(metadata.get("count")) if isinstance(metadata, dict) else None
+        count = self.total_of(metadata.get("count"), len(rows)) if isinstance(metadata, dict) else None
         total = count if count != len(rows) else None
         seen = len(rows) + int(page.next_page_token or 0)
         more = self.is_full(len(rows)) or (seen < total if total is not None else len(rows) % _ROUND == 0)
