@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 from functools import cached_property
@@ -12,7 +11,7 @@ from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._util import read_json_file
 
-from tap_emaillogs import cli
+from tap_emaillogs import cli, memory
 from tap_emaillogs.config import accounts, checks, variables
 from tap_emaillogs.config import load as configuration
 from tap_emaillogs.config.schema import config_schema
@@ -347,8 +346,7 @@ class TapEmailLogs(Tap):
         elif plan:
             tap.plan(as_json=as_json)
         else:
-            # Rows make no circles: looking for garbage often would only cost.
-            gc.set_threshold(50_000)
+            memory.prepare()
             tap.sync_all()
 
 

@@ -12,7 +12,7 @@ from tap_emaillogs.http import handles
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_IN_MEMORY = 4 << 20
+_IN_MEMORY = 1 << 20
 """Bytes of a window that stay in memory; the rest of the machine's memory is better used as the file's cache."""
 _HANDLES = threading.BoundedSemaphore(handles.share(4))
 """Where there are no more of them, a window stays in memory: it waits for nobody, and others may wait for it."""
