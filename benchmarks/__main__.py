@@ -47,7 +47,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="interleaved runs of each (5; quick: 1)")
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows, one round")
     parser.add_argument("--huge", action="store_true", help="also five million rows: 4 GB of memory and of disk")
-    parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md; alone done by a full bench")
+    parser.add_argument("--write", action="store_true", help="write into benchmarks/RESULTS.md; a full bench does")
     given = parser.parse_args()
     if unknown := [name for name in given.cases if name not in CASES]:
         parser.error(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")

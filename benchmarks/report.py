@@ -64,12 +64,12 @@ class Section:
         ]
         return "\n".join([f"\n{self.title}", *lines, *(f"  {goal}" for goal in self.goals)])
 
-    def markdown(self) -> str:
-        """Return the section for RESULTS.md."""
+    def markdown(self, made: str) -> str:
+        """Return the section for RESULTS.md; `made` says when and how."""
         aligned = ["---", *["---:"] * (len(self.headers) - 1)]
         table = "\n".join(f"| {' | '.join(row)} |" for row in [self.headers, aligned, *self.rows])
         goals = "\n".join(f"- {goal}" for goal in self.goals)
-        return "\n\n".join(part for part in (f"## {self.title}", self.note, table, goals) if part)
+        return "\n\n".join(part for part in (f"## {self.title}", self.note, table, goals, made) if part)
 
 
 def median(values: Sequence[float]) -> float:
@@ -84,22 +84,28 @@ def spread(values: Sequence[float], form: str = ".2f") -> str:
 
 
 def write(sections: Sequence[Section], command: str, rounds: int) -> None:
-    """Write RESULTS.md and its plot."""
-    bars = [bar for section in sections for bar in section.bars]
-    if bars:
-        PLOT.write_text(bars_svg("Records a second, beside a bare requests + msgspec loop (1.0)", bars), "utf-8")
-    goals = [goal for section in sections for goal in section.goals]
+    """Write sections into RESULTS.md, in place of older ones of the same case, and the plot where all bars are new."""
     made = (
-        f"Made by `{command}` on {datetime.now(UTC):%Y-%m-%d}: Python {platform.python_version()}, "
-        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}. Medians of {rounds} interleaved runs (of "
-        "at most three where they take long), and the least and the largest; whole processes, start included. Ratios "
-        "are of runs of the same round."
+        f"By `{command}` on {datetime.now(UTC):%Y-%m-%d}: Python {platform.python_version()}, {os.cpu_count()} cores, "
+        f"{platform.system()} {platform.machine()}, {rounds} rounds at most."
     )
+    known = _known() | {section.title: section.markdown(made) for section in sections}
+    if len(sections) == len(known):
+        bars = [bar for section in sections for bar in section.bars]
+        PLOT.write_text(bars_svg("Records a second, beside a bare requests + msgspec loop (1.0)", bars), "utf-8")
+    text = "\n".join(known.values())
+    met, missed = text.count("): met"), text.count("): NOT MET")
     parts = [
         "# Results",
-        made,
-        f"Goals met: {sum(goal.met for goal in goals)} of {len(goals)}.",
-        f"![Records a second beside the floor]({PLOT.name})" if bars else "",
-        *(section.markdown() for section in sections),
+        "Medians of interleaved runs, the least and the largest; whole processes. Ratios are of runs of the same round.",
+        f"Goals met: {met} of {met + missed}.",
+        f"![Records a second beside the floor]({PLOT.name})",
+        *known.values(),
     ]
-    RESULTS.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
+    RESULTS.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _known() -> dict[str, str]:
+    """Return the sections of RESULTS.md by title."""
+    _, *parts = RESULTS.read_text(encoding="utf-8").split("\n## ") if RESULTS.exists() else ("",)
+    return {part.partition("\n")[0]: f"## {part.strip()}" for part in parts}

@@ -99,3 +99,9 @@ def test_a_report_is_a_table_and_a_drawing(tmp_path: Path, monkeypatch: pytest.M
     assert "| a <b> | 1 |" in text
     assert "speed: 0.5 x (goal ≥ 0.65 x): NOT MET" in text
     assert ET.parse(tmp_path / "results.svg").getroot().tag.endswith("svg")
+    report.write([report.Section("two", "Two", ("", "figure"), [("b", "2")])], "scripts/bench two", 5)
+    report.write([report.Section("one", "One", ("", "figure"), [("c", "3")])], "scripts/bench one", 5)
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert [line for line in text.splitlines() if line.startswith(("## ", "| b", "| c", "| a"))] == [
+        *("## One", "| c | 3 |", "## Two", "| b | 2 |")
+    ]
