@@ -334,7 +334,8 @@ def test_what_is_broken_is_asked_for_again(server: Raw, what: str) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
     server.plays = [play, lambda connection: connection.sendall(answer(b'{"rows": [1]}'))]
-    assert get(server, tries=2) == {"rows": [1]}
+    # A connection that seems usable still, and is closed just then, costs one more.
+    assert get(server, tries=3) == {"rows": [1]}
     assert len(server.asked) == 2
 
 

@@ -12,6 +12,7 @@ import http.client
 import io
 import time
 from contextvars import ContextVar
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
@@ -143,9 +144,11 @@ class BoundedAdapter(HTTPAdapter):
 
 def _bound(manager: urllib3.PoolManager) -> None:
     """Have the pools of a manager make connections with bounded answers."""
-    pools: dict[str, Any] = {}
-    pool: Any
-    for scheme, pool in manager.pool_classes_by_scheme.items():
-        connection = type("Connection", (pool.ConnectionCls,), {"response_class": BoundedAnswer})
-        pools[scheme] = type("Pool", (pool,), {"ConnectionCls": connection})
-    manager.pool_classes_by_scheme = pools
+    manager.pool_classes_by_scheme = {scheme: _bounded(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
+
+
+@cache
+def _bounded(pool: Any) -> Any:
+    """Return the kind of pool that makes such connections: one for all accounts."""
+    connection = type("Connection", (pool.ConnectionCls,), {"response_class": BoundedAnswer})
+    return type("Pool", (pool,), {"ConnectionCls": connection})

@@ -85,8 +85,9 @@ class Transport:
         own = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
         self._session.headers.update(own)
         self._session.auth = _no_netrc  # requests would let a ~/.netrc replace the Authorization header
+        adapter = bounds.BoundedAdapter(pool_connections=4, pool_maxsize=max(4, connections))
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, bounds.BoundedAdapter(pool_connections=4, pool_maxsize=max(4, connections)))
+            self._session.mount(scheme, adapter)
 
     @contextmanager
     def answer(
