@@ -20,6 +20,7 @@ from urllib3.util import connection
 
 from harness import Ticking, command_line, config_of, run
 from sandbox.vendors import VENDORS as PLAYERS
+from tap_emaillogs.engine import spool
 from tap_emaillogs.engine.spool import Block, Spool
 from tap_emaillogs.http import handles
 from tap_emaillogs.http.auth import KeyAuth
@@ -228,3 +229,15 @@ def test_the_limit_is_raised_as_far_as_it_may_be() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 512 or most <= 512
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (now, most))
+
+
+def test_windows_that_wait_to_be_written_share_a_bound_of_memory() -> None:
+    before, lines = spool._in_memory.add(0), b"x" * 100_000
+    waiting = [Spool() for _ in range(150)]
+    for one in waiting:
+        one.add(Block(0, lines, 1))
+    assert spool._in_memory.add(0) <= spool._ALL_IN_MEMORY < 150 * len(lines)
+    for one in waiting:
+        assert [*one] == [Block(0, lines, 1)]
+        one.close()
+    assert spool._in_memory.add(0) == before
