@@ -5,7 +5,7 @@ cast({{ part }} as {{ emaillogs.type_double() }}) / nullif({{ whole }}, 0)
 
 {#- A bound of a share's exact 95 % interval (Clopper and Pearson): where the true rate may lie that gave `part` of `whole`. Exact for
     no, one, all and all but one; else by Pratt's approximation of the beta quantile (1968; Blyth 1986), since no database here has that
-    function: the upper bound is right to 0.2 %, the lower one to 1 % from five on (below that it is lower than the exact one, by 7 % at
+    function: the upper bound is right to 0.6 %, the lower one to 1 % from five on (below that it is lower than the exact one, by 7 % at
     most). tests/test_interval.py holds it to the exact one. Wilson's, continuity correction and all, is 13 % too high at five of many. -#}
 {% macro clopper_pearson(part, whole, bound) -%}
   {%- set z, tail = 1.959963984540054, 0.025 -%}
