@@ -59,6 +59,8 @@ class Facts:
     `sent_lately` are younger and only sent."""
     read: Rows = field(default_factory=list)
     """Per endpoint: `until`, up to when it was read, as the ledger has it."""
+    filters: Rows = field(default_factory=list)
+    """Per provider: `filters` under which windows of these days were read, as the ledger has them: an object as JSON."""
     odd: Rows = field(default_factory=list)
     """Per provider: mails without a time (`undated`), and those of the future (`ahead`)."""
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -111,6 +113,9 @@ def gathered(ask: Callable[..., Rows], days: int = DAYS, now: datetime | None = 
     read = ask("""
         select provider, account, stream, max(case when status = 'complete' then window_end end) as until
         from stg_sync_windows group by 1, 2, 3 order by 1, 2, 3""")
+    filters = ask(f"""
+        select distinct provider, stg_sync_windows.filter as filters from stg_sync_windows
+        where stg_sync_windows.filter is not null and window_end > cast('{first} 00:00:00+00' as timestamp with time zone)""")
     hours = ask(f"""
         select provider, account, stream, {_HOUR_DAY} as day, hour, status, share_complete
         from completeness_hourly where {hours_since} order by provider, account, stream, hour""")
@@ -160,6 +165,7 @@ def gathered(ask: Callable[..., Rows], days: int = DAYS, now: datetime | None = 
         gaps=_stretches(hours),
         arrivals=arrivals,
         read=read,
+        filters=filters,
         odd=odd,
         now=now,
     )

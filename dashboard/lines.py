@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ _FAR = 0.05
 """So much less of the mails arrives, surely, when it is far less."""
 _FEW = 10
 """Fewer mails prove nothing, but are worth a look."""
+_NO_FILTER = {("channel", "E")}
+"""Messangi's channel of e-mails: what the tap is for."""
 MEASURES = {
     "hard_bounce": "hard bounces",
     "bounce": "all bounces",
@@ -63,14 +66,15 @@ def lines(facts: Facts) -> list[Line]:
 
 def _line(facts: Facts, provider: str) -> Line:
     says, level = _missing(facts, provider)
-    for judge in (_read, _arrived, _odd):
+    for judge in (_read, _filtered, _arrived, _odd):
         said, found = judge(facts, provider)
         says += said
         level = max(level, found, key=LEVELS.index)
     mails = [row for row in facts.daily if row["provider"] == provider]
     with_mails = [row["day"] for row in mails if row["queued"]]
     if with_mails:
-        says.append(_rates(mails, max(with_mails), provider in facts.tell_of_delivery))
+        today = facts.now.astimezone(UTC).date()
+        says.append(_rates(mails, max(with_mails), today, provider in facts.tell_of_delivery))
     else:
         says.append(f"No mails in the {(facts.last - facts.first).days + 1} days shown.")
     said, found = _senders(facts, provider)
@@ -128,6 +132,18 @@ def _read(facts: Facts, provider: str) -> tuple[list[str], str]:
         says.append(f"{endpoint(never[0])} was never read completely.")
         level = max(level, "watch", key=LEVELS.index)
     return says, level
+
+
+def _filtered(facts: Facts, provider: str) -> tuple[list[str], str]:
+    """Say which filters leave something out: "complete" means complete under them."""
+    names = set()
+    for row in facts.filters:
+        if row["provider"] == provider:
+            names |= {name for name, value in json.loads(row["filters"]).items() if (name, value) not in _NO_FILTER}
+    if not names:
+        return [], "ok"
+    listed = ", ".join(shown(name) for name in sorted(names))
+    return [f"Read under filters of the tap's settings ({listed}): what they leave out is in no figure here."], "ok"
 
 
 def _age(facts: Facts, row: dict[str, Any]) -> str:
@@ -209,18 +225,21 @@ def _missing(facts: Facts, provider: str) -> tuple[list[str], str]:
 
 def _hours(rows: Rows) -> str:
     hours = round(sum((row["end"] - row["start"]).total_seconds() for row in rows) / 3600)
-    return f"{hours} hour" if hours == 1 else f"{hours:,} hours"
+    endpoints = len({(row["account"], row["stream"]) for row in rows})
+    over = f" (over {endpoints} endpoints)" if endpoints > 1 else ""
+    return f"{hours} hour" if hours == 1 else f"{hours:,} hours{over}"
 
 
-def _rates(mails: Rows, today: date, tells_of_delivery: bool) -> str:
-    now = [row for row in mails if row["day"] == today]
-    before = [row for row in mails if today - _WEEKS <= row["day"] < today]
+def _rates(mails: Rows, day: date, today: date, tells_of_delivery: bool) -> str:
+    now = [row for row in mails if row["day"] == day]
+    before = [row for row in mails if day - _WEEKS <= row["day"] < day]
 
     def said(name: str, rows: Rows) -> str:
         return percent(sum(float(row[name]) for row in rows), sum(float(row["queued"]) for row in rows))
 
     queued = sum(int(row["queued"]) for row in now)
-    text = f"{today:%Y-%m-%d}: {queued:,} {'mail' if queued == 1 else 'mails'}, "
+    so_far = " so far" if day == today else ""
+    text = f"{day:%Y-%m-%d}{so_far}: {queued:,} {'mail' if queued == 1 else 'mails'}, "
     # Some vendors only tell that they sent a mail.
     arrived = "delivered" if tells_of_delivery else "sent"
     text += ", ".join(
