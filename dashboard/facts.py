@@ -60,7 +60,7 @@ class Facts:
     read: Rows = field(default_factory=list)
     """Per endpoint: `until`, up to when it was read, as the ledger has it."""
     filters: Rows = field(default_factory=list)
-    """Per provider: `filters` under which windows of these days were read, as the ledger has them: an object as JSON."""
+    """Per provider: `filters` under which windows of these days were read, as the ledger has them, in JSON."""
     odd: Rows = field(default_factory=list)
     """Per provider: mails without a time (`undated`), and those of the future (`ahead`)."""
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -115,7 +115,8 @@ def gathered(ask: Callable[..., Rows], days: int = DAYS, now: datetime | None = 
         from stg_sync_windows group by 1, 2, 3 order by 1, 2, 3""")
     filters = ask(f"""
         select distinct provider, stg_sync_windows.filter as filters from stg_sync_windows
-        where stg_sync_windows.filter is not null and window_end > cast('{first} 00:00:00+00' as timestamp with time zone)""")
+        where stg_sync_windows.filter is not null
+            and window_end > cast('{first} 00:00:00+00' as timestamp with time zone)""")
     hours = ask(f"""
         select provider, account, stream, {_HOUR_DAY} as day, hour, status, share_complete
         from completeness_hourly where {hours_since} order by provider, account, stream, hour""")
@@ -229,9 +230,7 @@ def _by_harm(rows: Rows, fewest: int) -> Rows:
     queued, bounced = sum(int(row["queued"]) for row in rows), sum(int(row["bounced"]) for row in rows)
     rate = bounced / queued if queued else 0
     harmed = [
-        {**row, "harm": float(row["bounced"]) - rate * float(row["queued"])}
-        for row in rows
-        if row["queued"] >= fewest
+        {**row, "harm": float(row["bounced"]) - rate * float(row["queued"])} for row in rows if row["queued"] >= fewest
     ]
     harmed.sort(key=lambda row: (-row["harm"], row["domain"]))
     return [row for row in harmed if row["harm"] > 0][:MOST_DOMAINS]

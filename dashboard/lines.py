@@ -94,7 +94,9 @@ def _senders(facts: Facts, provider: str) -> tuple[list[str], str]:
         says.append(f"{who}: {row['grade']}. {rates.capitalize()}: {shown(row['likely_cause'])}.")
     if len(rows) > MOST_SAID:
         more = len(rows) - MOST_SAID
-        says.append(f"{more:,} more {'senders are' if more > 1 else 'sender is'} past a threshold: see the table below.")
+        says.append(
+            f"{more:,} more {'senders are' if more > 1 else 'sender is'} past a threshold: see the table below."
+        )
     grades = {row["grade"] for row in rows}
     return says, "bad" if grades - {"watch"} else "watch" if grades else "ok"
 

@@ -83,7 +83,7 @@ def _moment(moment: datetime) -> Markup:
 def _range(row: dict[str, Any], name: str) -> str:
     """Write a rate of `health` with its interval."""
     rate, low, high = (row[f"{name}_rate{part}"] for part in ("", "_low", "_high"))
-    return NOTHING if rate is None else f"{percent(rate, 1)} ({percent(low, 1)} – {percent(high, 1)})"
+    return NOTHING if rate is None else f"{percent(rate, 1)} ({percent(low, 1)} {NOTHING} {percent(high, 1)})"
 
 
 def _seconds(seconds: float | None) -> str:

@@ -172,9 +172,7 @@ def models(connection: duckdb.DuckDBPyConnection, truth: dict[str, Any]) -> int:
     """Compare what the models add up to with the truth, and print the health; return how many counts are wrong."""
     wrong = 0
     found = dict(
-        connection.execute(
-            "select event_type, count(*) from email_analytics.fct_email_events group by all"
-        ).fetchall()
+        connection.execute("select event_type, count(*) from email_analytics.fct_email_events group by all").fetchall()
     )
     expected = truth["email_events"]
     for kind in sorted(expected.keys() | found.keys()):

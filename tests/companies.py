@@ -28,16 +28,24 @@ with mails as (
 )
 select
     vendor || day || '-' || number || kind as event_id, vendor as provider, account, vendor as stream,
-    vendor || day || '-' || number as message_id, 'r' || number || '@' || recipient_domain as recipient, recipient_domain,
+    vendor || day || '-' || number as message_id,
+    'r' || number || '@' || recipient_domain as recipient,
+    recipient_domain,
     sender_domain, kind as event_type, case kind when 'bounced' then if(luck < 40, 'hard', 'soft') end as bounce_class,
     case when kind in ('bounced', 'deferred') then
-        ['550 5.1.1 no such user', '452 4.2.2 mailbox full', '550 5.7.1 blocked', '421 4.7.0 try again later'][1 + luck % 4]
+        ['550 5.1.1 no such user', '452 4.2.2 mailbox full', '550 5.7.1 blocked', '421 4.7.0 try later'][1 + luck % 4]
     end as reason,
-    queued_at + to_seconds(case kind when 'queued' then 0 when 'opened' then 900 when 'complained' then 9000 else 2 + luck % 30 end)
-    as event_at
+    queued_at + to_seconds(
+        case kind when 'queued' then 0 when 'opened' then 900 when 'complained' then 9000 else 2 + luck % 30 end
+    ) as event_at
 from mails, unnest(['queued', if(luck < 60, 'bounced', 'delivered'), 'deferred', 'opened', 'complained']) as kinds(kind)
 where
-    case kind when 'deferred' then luck % 50 = 3 when 'opened' then luck > 700 when 'complained' then luck = 999 else true end;
+    case kind
+        when 'deferred' then luck % 50 = 3
+        when 'opened' then luck > 700
+        when 'complained' then luck = 999
+        else true
+    end;
 """
 _LEDGER = """
 create table tap_emaillogs.sync_windows as
@@ -56,8 +64,9 @@ from
 """
 
 
-def company(  # noqa: PLR0913 - its size
+def company(
     file: Path,
+    *,
     days: int = 90,
     mails: int = 1000,
     providers: tuple[str, ...] = PROVIDERS,

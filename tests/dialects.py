@@ -1,7 +1,7 @@
-"""Compiles the dbt package for Snowflake and BigQuery, by their own adapters but without a connection, and reads the SQL as they would.
+"""Compiles the dbt package for Snowflake and BigQuery, by their own adapters but unconnected, and reads the SQL.
 
-No more than that: every model and test must parse, and no name in it may be one that the database has reserved.
-Whether types fit, only a run there can tell. By hand: scripts/dialects. Status 1 when anything is wrong.
+Every model and test must parse, and no name in it may be one that the database has reserved. Whether types fit, only a
+run there can tell. By hand: scripts/dialects. Status 1 when anything is wrong.
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ PROFILES = """
 emaillogs:
   target: snowflake
   outputs:
-    snowflake:
-      {type: snowflake, account: none, user: none, password: none, database: d, warehouse: w, schema: email_analytics, threads: 1}
-    bigquery: {type: bigquery, method: oauth-secrets, token: none, project: d, dataset: email_analytics, threads: 1}
+    snowflake: {type: snowflake, account: n, user: n, password: n, database: d, warehouse: w, schema: s, threads: 1}
+    bigquery: {type: bigquery, method: oauth-secrets, token: n, project: d, dataset: s, threads: 1}
 """
 ADAPTERS = {"snowflake": SnowflakeAdapter, "bigquery": BigQueryAdapter}
 TYPES = {
@@ -35,18 +34,23 @@ TYPES = {
 }
 """As loaders make the tables there."""
 RESERVED = {
-    "bigquery": "all and any array as asc assert_rows_modified at between by case cast collate contains create cross cube "
-    "current default define desc distinct else end enum escape except exclude exists extract false fetch following for "
-    "from full group grouping groups hash having if ignore in inner intersect interval into is join lateral left like "
-    "limit lookup merge natural new no not null nulls of on or order outer over partition preceding proto qualify range "
-    "recursive respect right rollup rows select set some struct tablesample then to treat true unbounded union unnest "
-    "using when where window with within",
-    "snowflake": "account all alter and any as between by case cast check column connect connection constraint create "
-    "cross current current_date current_time current_timestamp current_user database delete distinct drop else exists "
-    "false following for from full grant group gscluster having ilike in increment inner insert intersect into is issue "
-    "join lateral left like localtime localtimestamp minus natural not null of on or order organization qualify regexp "
-    "revoke right rlike row rows sample schema select set some start table tablesample then to trigger true try_cast "
-    "union unique update using values view when whenever where with",
+    "bigquery": """
+        all and any array as asc assert_rows_modified at between by case cast collate contains create cross
+        cube current default define desc distinct else end enum escape except exclude exists extract false
+        fetch following for from full group grouping groups hash having if ignore in inner intersect interval
+        into is join lateral left like limit lookup merge natural new no not null nulls of on or order outer
+        over partition preceding proto qualify range recursive respect right rollup rows select set some
+        struct tablesample then to treat true unbounded union unnest using when where window with within
+    """,
+    "snowflake": """
+        account all alter and any as between by case cast check column connect connection constraint create
+        cross current current_date current_time current_timestamp current_user database delete distinct drop
+        else exists false following for from full grant group gscluster having ilike in increment inner insert
+        intersect into is issue join lateral left like localtime localtimestamp minus natural not null of on
+        or order organization qualify regexp revoke right rlike row rows sample schema select set some start
+        table tablesample then to trigger true try_cast union unique update using values view when whenever
+        where with
+    """,
 }
 
 
@@ -106,9 +110,9 @@ def main() -> int:
                 files = compiled(dialect, folder, "--log-path", name, *way)
                 for file in files:
                     if found := wrong(dialect, file.read_text(encoding="utf-8")):
-                        print(f"{dialect}: {file.name}: {found}", file=sys.stderr)
+                        sys.stderr.write(f"{dialect}: {file.name}: {found}\n")
                         status = 1
-                print(f"{dialect}{' --full-refresh' if way else ''}: {len(files)} queries read")
+                sys.stdout.write(f"{dialect}{' --full-refresh' if way else ''}: {len(files)} queries read\n")
     return status
 
 

@@ -5,14 +5,36 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 Event = dict[str, Any]
 SEED = Path(__file__).resolve().parent.parent / "dbt" / "seeds" / "machine_user_agents.csv"
-TYPES = "queued sent delivered deferred bounced rejected failed opened clicked complained unsubscribed".split()
-TEXTS = "provider account message_id recipient recipient_domain sender sender_domain campaign subject".split()
+TYPES = (
+    "queued",
+    "sent",
+    "delivered",
+    "deferred",
+    "bounced",
+    "rejected",
+    "failed",
+    "opened",
+    "clicked",
+    "complained",
+    "unsubscribed",
+)
+TEXTS = (
+    "provider",
+    "account",
+    "message_id",
+    "recipient",
+    "recipient_domain",
+    "sender",
+    "sender_domain",
+    "campaign",
+    "subject",
+)
 _RANK = {"queued": 0, "sent": 1, "deferred": 2, "delivered": 3}
 _OUTCOMES = (
     ("bounced", ("bounced",)),
@@ -76,18 +98,12 @@ def message(events: list[Event]) -> dict[str, Any]:
     row: dict[str, Any] = {name: _least(event[name] for event in events) for name in TEXTS}
     times = [event["event_at"] for event in events if event["event_at"]]
     row |= {"first_event_at": min(times, default=None), "last_event_at": max(times, default=None)}
-    last = min(
-        events,
-        key=lambda e: (
-            e["event_at"] is None,
-            -(e["event_at"] or datetime.min).toordinal(),
-            -_of_day(e["event_at"]),
-            -_RANK.get(e["event_type"], 4),
-            e["event_id"],
-        ),
-    )
+    newest = [event for event in events if event["event_at"] == row["last_event_at"]]
+    last = min(newest, key=lambda event: (-_RANK.get(event["event_type"], 4), event["event_id"]))
     kinds = {kind: [event for event in events if event["event_type"] == kind] for kind in TYPES}
-    kinds |= {f"bounced_{kind}": [e for e in kinds["bounced"] if e["bounce_class"] == kind] for kind in ("hard", "soft")}
+    kinds |= {
+        f"bounced_{kind}": [e for e in kinds["bounced"] if e["bounce_class"] == kind] for kind in ("hard", "soft")
+    }
     kinds["bounced_undetermined"] = [e for e in kinds["bounced"] if e["bounce_class"] not in {"hard", "soft"}]
     for kind in ("opened", "clicked"):
         kinds[f"{kind}_by_person"] = [event for event in kinds[kind] if event["event_id"] not in machines]
@@ -107,10 +123,6 @@ def message(events: list[Event]) -> dict[str, Any]:
     ends = (end for end, names in _OUTCOMES if any(row[f"{name}_events"] for name in names))
     row["outcome"] = next(ends, "no word yet")
     return row
-
-
-def _of_day(moment: datetime | None) -> timedelta:
-    return moment - datetime.combine(moment.date(), datetime.min.time()) if moment else timedelta(0)
 
 
 def _least(values: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The page's closed form of the exact interval, beside the exact one; test_models_reference holds the models' to it too."""
+"""The page's closed form of the exact interval, beside the exact one; test_models_reference does so for the models'."""
 
 from __future__ import annotations
 

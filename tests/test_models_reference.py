@@ -1,4 +1,4 @@
-"""Random events, read in parts, changed, late and by loaders with wrong clocks: the models say what Python says of them."""
+"""Random events, in parts, changed, late and by loaders with wrong clocks: the models say what Python says of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,16 @@ KINDS = (
     *("queued", "queued", "queued", "sent", "delivered", "delivered", "deferred", "bounced", "rejected", "failed"),
     *("opened", "opened", "clicked", "clicked", "clicked", "complained", "unsubscribed", "subscribed", "unknown"),
 )
-AGENTS = (None, None, None, "Mozilla/5.0", "Mozilla/5.0 (X11) Gecko", " Proofpoint bot/1 ", "GoogleImageProxy", "curl/8")
+AGENTS = (
+    None,
+    None,
+    None,
+    "Mozilla/5.0",
+    "Mozilla/5.0 (X11) Gecko",
+    " Proofpoint bot/1 ",
+    "GoogleImageProxy",
+    "curl/8",
+)
 
 
 def some_time(dice: random.Random) -> datetime | None:
@@ -34,20 +43,18 @@ def some_time(dice: random.Random) -> datetime | None:
 
 
 def some_events(dice: random.Random, number: int) -> list[Event]:
-    """Return events of mails whose names are made to be mistaken for each other."""
-    found = []
+    """Return events of mails whose names are made to be mistaken for each other; some follow the one before at once."""
+    found: list[Event] = []
     for n in range(number):
         event: Event = dict.fromkeys(SCHEMA["properties"])
-        at = some_time(dice)
-        recipient = dice.choice([None, "a@x.example", "A@x.example", "b@x.example", "1:a", "-"])
         event |= {
             "event_id": f"e{n}",
             "provider": dice.choice(["p", "q"]),
             "account": dice.choice([None, "default", "1:p", "-"]),
             "stream": "s",
-            "provider_event_id": dice.choice([None, f"o{dice.randrange(40)}"]),
-            "message_id": dice.choice([None, *(f"m{dice.randrange(40)}" for _ in range(6)), "1:-", "-"]),
-            "recipient": recipient,
+            "provider_event_id": dice.choice([None, *(f"o{dice.randrange(9)}" for _ in range(6))]),
+            "message_id": dice.choice([None, *(f"m{dice.randrange(9)}" for _ in range(6)), "1:-", "-"]),
+            "recipient": dice.choice([None, "a@x.example", "A@x.example", "b@x.example", "1:a", "-"]),
             "recipient_domain": dice.choice([None, "x.example", "y.example"]),
             "sender_domain": dice.choice([None, "s.example"]),
             "subject": dice.choice([None, "ä", "z"]),
@@ -55,8 +62,12 @@ def some_events(dice: random.Random, number: int) -> list[Event]:
             "url": dice.choice([None, "u1", "u2", "u3", "u4"]),
             "user_agent": dice.choice(AGENTS),
             "reason": dice.choice([None, "full", "unknown user", "blocked"]),
-            "event_at": at,
+            "event_at": some_time(dice),
         }
+        if found and dice.random() < 0.5:
+            same = ("provider", "account", "message_id", "recipient", "event_at")
+            event |= {name: found[-1][name] for name in same}
+            event["event_type"] = dice.choice(["clicked", found[-1]["event_type"], event["event_type"]])
         if event["event_type"] == "bounced":
             event["bounce_class"] = dice.choice(["hard", "soft", "undetermined", None])
         found.append(event)
@@ -98,11 +109,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, list[Even
     warehouse = Warehouse(tmp_path_factory.mktemp("parts"))
     load(warehouse, events[:1700], "2030-01-01 00:00:00")  # a loader whose clock is years ahead
     make(warehouse)
-    for number in dice.sample(range(1700), 150):  # rows change: another time, another type, another mail
-        fresh = some_events(dice, 1)[0]
+    changed = dice.sample(range(1700), 150)
+    for number, fresh in zip(changed, some_events(dice, 150), strict=True):  # another time, type, even another mail
         events[number] = {**fresh, "event_id": events[number]["event_id"]}
-    changed = [event for event in events[:1700] if event["event_at"] != BORDER]
-    load(warehouse, [*changed, *events[1700:]], "2026-03-01 12:00:00")
+    load(warehouse, [events[number] for number in changed] + events[1700:], "2026-03-01 12:00:00")
     make(warehouse)
     return warehouse, events
 
