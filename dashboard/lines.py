@@ -23,7 +23,7 @@ MARKS = {"ok": "✓", "watch": "!", "bad": "✕"}
 MOST_SAID = 3
 """So many senders, or accounts, are named in the first lines of a provider; a number tells of the others."""
 _WEEKS = timedelta(days=28)
-_STALE = timedelta(days=1)
+_STALE, _LONG_AGO = timedelta(days=1), timedelta(days=7)
 _FAR = 0.05
 """So much less of the mails arrives, surely, when it is far less."""
 _FEW = 10
@@ -90,6 +90,8 @@ def _senders(facts: Facts, provider: str) -> tuple[list[str], str]:
     says = []
     for row in rows[:MOST_SAID]:
         who = (shown(row["sender_domain"]) or "an unknown sender") + _of_account(facts, provider, row["account"])
+        if facts.last - row["last_day"] > _LONG_AGO:
+            who += f", up to its last mails on {row['last_day']}"
         rates = ", ".join(f"{what} {interval(row, name)}" for name, what in MEASURES.items() if _counts(row, name))
         says.append(f"{who}: {row['grade']}. {rates.capitalize()}: {shown(row['likely_cause'])}.")
     if len(rows) > MOST_SAID:

@@ -29,7 +29,8 @@ def named(rows: Rows, fewest: int, kinds: Rows, together: Callable[[Rows], int])
     for row in rows:
         key = (row["event_type"], row["bounce_class"] or "", shown(row["code"]), shown(row["reason"]))
         alike.setdefault(key, []).append(row)
-    many, few = [], dict[tuple[str, ...], int]()
+    many: list[tuple[tuple[str, ...], int]] = []
+    few: dict[tuple[str, ...], int] = {}
     for key, same in alike.items():
         mails = sum(int(row["mails"]) for row in same)
         if len(same) > 1 and mails >= fewest:

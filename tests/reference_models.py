@@ -37,7 +37,6 @@ TEXTS = (
 )
 _RANK = {"queued": 0, "sent": 1, "deferred": 2, "delivered": 3}
 _OUTCOMES = (
-    ("bounced", ("bounced",)),
     ("rejected", ("rejected",)),
     ("failed", ("failed",)),
     ("delivered", ("delivered", "opened", "clicked", "complained", "unsubscribed")),
@@ -120,8 +119,12 @@ def message(events: list[Event]) -> dict[str, Any]:
     row |= {"last_status": last["event_type"], "events": len(events)}
     row["counted_at"] = row["first_queued_at"] or row["first_event_at"]
     row["day"] = row["counted_at"].date() if row["counted_at"] else None
-    ends = (end for end, names in _OUTCOMES if any(row[f"{name}_events"] for name in names))
-    row["outcome"] = next(ends, "no word yet")
+    bounced, delivered = row["first_bounced_at"], row["first_delivered_at"]
+    if row["bounced_hard_events"] or (row["bounced_events"] and not (bounced and delivered and delivered > bounced)):
+        row["outcome"] = "bounced"
+    else:
+        ends = (end for end, names in _OUTCOMES if any(row[f"{name}_events"] for name in names))
+        row["outcome"] = next(ends, "no word yet")
     return row
 
 

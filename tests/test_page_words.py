@@ -111,6 +111,7 @@ def test_many_senders_and_accounts_are_told_in_few_lines() -> None:
             "sender_domain": f"{account}.example",
             "grade": "bad",
             "likely_cause": "a cause",
+            "last_day": date(2026, 2, 3),
             **rates,
             **{f"{name}_grade": "good" for name in MEASURES},
         }
@@ -128,5 +129,6 @@ def test_many_senders_and_accounts_are_told_in_few_lines() -> None:
     (line,) = lines(facts)
     assert line.level == "bad"
     assert len(line.says) < 12
+    assert any("up to its last mails on 2026-02-03" in text for text in line.says)
     assert "The same is so at 37 more of its accounts." in line.says
     assert "37 more senders are past a threshold: see the table below." in line.says

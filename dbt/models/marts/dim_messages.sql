@@ -67,7 +67,8 @@ select
     coalesce(first_queued_at, first_event_at) as counted_at,
     {{ emaillogs.utc_day('coalesce(first_queued_at, first_event_at)') }} as day,
     case
-        when bounced_events > 0 then 'bounced'
+        -- What came back for a while arrived when it was delivered afterwards; what was delivered and came back did not.
+        when bounced_hard_events > 0 or (bounced_events > 0 and not coalesce(first_delivered_at > first_bounced_at, false)) then 'bounced'
         when rejected_events > 0 then 'rejected'
         when failed_events > 0 then 'failed'
         when delivered_events + opened_events + clicked_events + complained_events + unsubscribed_events > 0 then 'delivered'
