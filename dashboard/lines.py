@@ -28,7 +28,7 @@ _FAR = 0.05
 """So much less of the mails arrives, surely, when it is far less."""
 _FEW = 10
 """Fewer mails prove nothing, but are worth a look."""
-_NO_FILTER = {("channel", "E")}
+_NO_FILTER = {"channel": "E"}
 """Messangi's channel of e-mails: what the tap is for."""
 MEASURES = {
     "hard_bounce": "hard bounces",
@@ -143,7 +143,7 @@ def _filtered(facts: Facts, provider: str) -> tuple[list[str], str]:
     names = set()
     for row in facts.filters:
         if row["provider"] == provider:
-            names |= {name for name, value in json.loads(row["filters"]).items() if (name, value) not in _NO_FILTER}
+            names |= {name for name, value in json.loads(row["filters"]).items() if _NO_FILTER.get(name) != value}
     if not names:
         return [], "ok"
     listed = ", ".join(shown(name) for name in sorted(names))
