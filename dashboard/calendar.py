@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_BARS = 30
 """More endpoints than a reader looks through: then only those are drawn to which something happened, the worst."""
+LONGEST = 36
+"""Letters of an endpoint's name beside a bar; the table has all of them."""
 
 
 @dataclass
@@ -60,7 +62,8 @@ def _rows(hours: Rows) -> dict[tuple[str, str, str], Rows]:
 
 
 def _labels(names: list[str]) -> list[str]:
-    """Tell apart what reads the same, such as accounts that are called by an address, which is not shown."""
+    """Cut names that a phone has no room for, and tell apart what reads the same (an account's address is not shown)."""
+    names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
     return [
         name if names.count(name) == 1 else f"{name} ({names[: place + 1].count(name)})"
         for place, name in enumerate(names)

@@ -217,8 +217,8 @@ def _missing(facts: Facts, provider: str) -> tuple[list[str], str]:
         return ["The ledger says nothing of it."], "watch"
     if lost:
         worst = max(lost, key=lambda row: (row["end"] - row["start"], row["end"]))
-        stretches = "one stretch" if len(lost) == 1 else f"{len(lost)} stretches"
-        text = f"Events are missing: {_hours(lost)} in {stretches}, the longest {worst['status']} from "
+        stretches = "" if len(lost) == 1 else f" in {len(lost)} stretches, the longest"
+        text = f"Events are missing: {_hours(lost)}{stretches or ','} {worst['status']} from "
         text += f"{worst['start']:%Y-%m-%d %H:%M} to {worst['end']:%Y-%m-%d %H:%M} UTC ({endpoint(worst)})."
         return [text], "bad"
     if gaps:
