@@ -62,7 +62,7 @@ def _rows(hours: Rows) -> dict[tuple[str, str, str], Rows]:
 
 
 def _labels(names: list[str]) -> list[str]:
-    """Cut names that a phone has no room for, and tell apart what reads the same (an account's address is not shown)."""
+    """Cut names that a phone has no room for, and tell apart what reads the same: no account's address is shown."""
     names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
     return [
         name if names.count(name) == 1 else f"{name} ({names[: place + 1].count(name)})"

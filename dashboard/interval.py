@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+import math
 
 _Z, _TAIL = 1.959963984540054, 0.025
 
@@ -15,11 +15,11 @@ def highest(part: int, whole: int) -> float:
     if part == whole:
         return 1.0
     if part == 0:
-        return 1 - _TAIL ** (1 / whole)
+        return 1 - math.pow(_TAIL, 1 / whole)
     if part == whole - 1:
-        return (1 - _TAIL) ** (1 / whole)
+        return math.pow(1 - _TAIL, 1 / whole)
     more, rest, z2 = part + 1, whole - part, _Z * _Z
-    root = 3 * _Z * sqrt(9 * more * rest * (9 * whole + 5 - z2) + whole + 1)
+    root = 3 * _Z * math.sqrt(9 * more * rest * (9 * whole + 5 - z2) + whole + 1)
     cubed = (81 * more * rest - 9 * whole - 8 - root) / (81 * more * more - 9 * (2 + z2) * more + 1)
     return 1 / (1 + (more / rest) ** 2 * cubed**3)
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from dashboard.database import Rows
 
 MOST_ROWS = 15
-_KIND = ("event_type", "bounce_class")
+_NAMES = ("event_type", "bounce_class", "code", "reason")
+_Cause = tuple[str, str, str, str]
 
 
 def named(rows: Rows, fewest: int, kinds: Rows, together: Callable[[Rows], int]) -> Rows:
@@ -25,25 +26,24 @@ def named(rows: Rows, fewest: int, kinds: Rows, together: Callable[[Rows], int])
         together: Counts the different mails of some of the rows; what is not shown makes one reason of several, and
             a mail of which more than one of them was said counts once.
     """
-    alike: dict[tuple[str, ...], Rows] = {}
+    alike: dict[_Cause, Rows] = {}
     for row in rows:
-        key = (row["event_type"], row["bounce_class"] or "", shown(row["code"]), shown(row["reason"]))
+        key: _Cause = (row["event_type"], row["bounce_class"] or "", shown(row["code"]), shown(row["reason"]))
         alike.setdefault(key, []).append(row)
-    many: list[tuple[tuple[str, ...], int]] = []
-    few: dict[tuple[str, ...], int] = {}
-    for key, same in alike.items():
+    many: list[tuple[_Cause, int]] = []
+    few: dict[tuple[str, str], int] = {}
+    for cause, same in alike.items():
         mails = sum(int(row["mails"]) for row in same)
         if len(same) > 1 and mails >= fewest:
             mails = together(same)
         if mails >= fewest:
-            many.append((key, mails))
+            many.append((cause, mails))
         else:
-            few[key[:2]] = few.get(key[:2], 0) + mails
+            few[cause[:2]] = few.get(cause[:2], 0) + mails
     many.sort(key=lambda one: (-one[1], one[0]))
     most = {(row["event_type"], row["bounce_class"] or ""): int(row["mails"]) for row in kinds}
     other = [
         ((*kind, "", f"other, fewer than {fewest} mails each"), min(mails, most[kind]))
         for kind, mails in sorted(few.items())
     ]
-    names = (*_KIND, "code", "reason")
-    return [{**dict(zip(names, key, strict=True)), "mails": mails} for key, mails in (*many[:MOST_ROWS], *other)]
+    return [{**dict(zip(_NAMES, cause, strict=True)), "mails": mails} for cause, mails in (*many[:MOST_ROWS], *other)]
