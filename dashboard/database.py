@@ -17,8 +17,8 @@ class NoData(Exception):
 
 
 @contextmanager
-def connected(environ: dict[str, str] | None = None) -> Iterator[Callable[[str], Rows]]:
-    """Yield what answers a query with its rows.
+def connected(environ: dict[str, str] | None = None) -> Iterator[Callable[..., Rows]]:
+    """Yield what answers a query with its rows; further arguments are the values of its question marks.
 
     Raises:
         NoData: The database cannot be opened.
@@ -30,8 +30,11 @@ def connected(environ: dict[str, str] | None = None) -> Iterator[Callable[[str],
         raise NoData(f"EMAILLOGS_DBT_TARGET is {kind!r}; the page reads duckdb and postgres")
     connection, cursor = opened(given)
 
-    def ask(query: str) -> Rows:
-        cursor.execute(query)
+    def ask(query: str, *values: str) -> Rows:
+        if values:
+            cursor.execute(query.replace("?", "%s") if kind == "postgres" else query, values)
+        else:
+            cursor.execute(query)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dashboard.private import shown
+from dashboard.reasons import named
+from dashboard.words import BADNESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
     from dashboard.database import Rows
 
 DAYS = 90
-FEWEST_MAILS = 10
-"""A recipient's domain, or a reason, with fewer mails is not named: it may be a person's own."""
-MOST_ROWS = 15
+MOST_DOMAINS = 15
 _COUNTS = [
     *("queued", "messages", "sent", "delivered", "bounced", "bounced_hard", "bounced_soft"),
     *("bounced_undetermined", "deferred", "rejected"),
@@ -24,22 +23,13 @@ _COUNTS = [
     *("opened", "opened_by_person", "clicked", "clicked_by_person"),
 ]
 _SUMS = ", ".join(f"sum({name}) as {name}" for name in _COUNTS)
-_QUEUED = "coalesce(first_queued_at, first_event_at)"
-_HOUR_DAY, _QUEUED_DAY = (f"cast({name} at time zone 'UTC' as date)" for name in ("hour", _QUEUED))
+_HOUR_DAY = "cast(hour at time zone 'UTC' as date)"
 _QUANTILES = ", ".join(
     f"percentile_cont({share}) within group (order by seconds_to_deliver) as {name}"
     for name, share in (("p50", 0.5), ("p90", 0.9))
 )
-_ENDS = """\
-case
-  when bounced_events > 0 then 'bounced'
-  when rejected_events > 0 then 'rejected'
-  when failed_events > 0 then 'failed'
-  when delivered_events + opened_events + clicked_events + complained_events + unsubscribed_events > 0 then 'delivered'
-  when deferred_events > 0 then 'still being tried'
-  when sent_events > 0 then 'sent, no word since'
-  else 'no word yet'
-end"""
+GRADES = ("critical", "bad", "watch")
+"""Past a threshold; the worst first."""
 
 
 @dataclass
@@ -58,7 +48,10 @@ class Facts:
     """Causes of bounces, deferrals, rejections and failures, the commonest first."""
     times: Rows = field(default_factory=list)
     """Per day and provider: seconds to deliver, half and nine of ten mails."""
-    health: Rows = field(default_factory=list)
+    past_thresholds: Rows = field(default_factory=list)
+    """Of `health`: senders past a threshold, the worst and largest first."""
+    settings: dict[str, float] = field(default_factory=dict)
+    """Vars that the models were made with."""
     hours: Rows = field(default_factory=list)
     """Per day and endpoint: the worst status, the hours of each, the share that is complete."""
     arrivals: Rows = field(default_factory=list)
@@ -66,6 +59,8 @@ class Facts:
     `sent_lately` are younger and only sent."""
     read: Rows = field(default_factory=list)
     """Per endpoint: `until`, up to when it was read, as the ledger has it."""
+    filters: Rows = field(default_factory=list)
+    """Per provider: `filters` under which windows of these days were read, as the ledger has them, in JSON."""
     odd: Rows = field(default_factory=list)
     """Per provider: mails without a time (`undated`), and those of the future (`ahead`)."""
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,11 +80,22 @@ class Facts:
 
     def accounts(self, provider: str) -> set[str]:
         """Return the accounts of a provider."""
-        rows = (*self.arrivals, *self.hours, *self.read, *self.health)
+        rows = (*self.arrivals, *self.hours, *self.read, *self.past_thresholds)
         return {row["account"] for row in rows if row["provider"] == provider}
 
+    @property
+    def fewest(self) -> int:
+        """How many mails there must be for a domain or a reason to be named."""
+        return int(self.settings["named_from_mails"])
 
-def gathered(ask: Callable[[str], Rows], days: int = DAYS, now: datetime | None = None) -> Facts:
+    def thresholds(self, measure: str) -> list[tuple[str, float]]:
+        """Return the grades of a measure of `health` with the rates from which they are given, the lowest first."""
+        start = f"{measure}_rate_"
+        found = [(name.removeprefix(start), rate) for name, rate in self.settings.items() if name.startswith(start)]
+        return sorted(found, key=lambda one: one[1])
+
+
+def gathered(ask: Callable[..., Rows], days: int = DAYS, now: datetime | None = None) -> Facts:
     """Read the facts of the last days that the models know; what is dated after `now` counts for nothing."""
     now = now or datetime.now(UTC)
     today = now.astimezone(UTC).date()
@@ -102,21 +108,21 @@ def gathered(ask: Callable[[str], Rows], days: int = DAYS, now: datetime | None 
     if today - last < timedelta(days):
         last = today
     first = max(last - timedelta(days - 1), span["first"] or last)
-    since, queued_since, hours_since = (
-        f"{day} >= date '{first}' and {day} <= date '{last}'" for day in ("day", _QUEUED_DAY, _HOUR_DAY)
-    )
+    since, hours_since = (f"{day} >= date '{first}' and {day} <= date '{last}'" for day in ("day", _HOUR_DAY))
+    settings = {row["name"]: float(row["value"]) for row in ask("select name, value from model_vars")}
     read = ask("""
         select provider, account, stream, max(case when status = 'complete' then window_end end) as until
         from stg_sync_windows group by 1, 2, 3 order by 1, 2, 3""")
+    filters = ask(f"""
+        select distinct provider, stg_sync_windows.filter as filters from stg_sync_windows
+        where stg_sync_windows.filter is not null
+            and window_end > cast('{first} 00:00:00+00' as timestamp with time zone)""")
     hours = ask(f"""
         select provider, account, stream, {_HOUR_DAY} as day, hour, status, share_complete
         from completeness_hourly where {hours_since} order by provider, account, stream, hour""")
     ends = ask("select provider, account, stream, max(hour) as hour from completeness_hourly group by 1, 2, 3")
     hours += _not_read_yet(ends, first, last, now)
     hours.sort(key=lambda row: (row["provider"], row["account"] or "", row["stream"], row["hour"]))
-    reasons = ask(f"""
-        select event_type, bounce_class, smtp_enhanced_code as code, reason, sum(messages) as mails
-        from bounce_reasons where {since} group by 1, 2, 3, 4 order by mails desc, reason""")
     domains = ask(f"""
         select
             recipient_domain as domain, sum(queued) as queued, sum(bounced) as bounced, sum(complained) as complained,
@@ -128,9 +134,9 @@ def gathered(ask: Callable[[str], Rows], days: int = DAYS, now: datetime | None 
             count(case when outcome = 'sent, no word since' then 1 end) as sent,
             count(case when outcome = 'sent, no word since' and not is_old then 1 end) as sent_lately
         from (
-            select provider, account, {_QUEUED_DAY} as day, {_ENDS} as outcome,
-                {_QUEUED} <= cast('{yesterday}' as timestamp with time zone) as is_old
-            from dim_messages where {queued_since} and queued_events + rejected_events + failed_events > 0
+            select provider, account, day, outcome,
+                counted_at <= cast('{yesterday}' as timestamp with time zone) as is_old
+            from dim_messages where {since} and queued_events + rejected_events + failed_events > 0
         ) as ended
         where is_old or outcome not in ('no word yet', 'still being tried')
         group by 1, 2, 3""")
@@ -147,18 +153,20 @@ def gathered(ask: Callable[[str], Rows], days: int = DAYS, now: datetime | None 
             select day, provider, {_SUMS} from agg_deliverability_daily
             where {since} group by day, provider order by provider, day"""),
         ends=ask(f"""
-            select provider, {_ENDS} as outcome, count(*) as mails from dim_messages
-            where queued_events > 0 and {queued_since} group by 1, 2 order by 1, 2"""),
-        domains=_by_harm(domains),
-        reasons=_named(reasons),
+            select provider, outcome, count(*) as mails from dim_messages
+            where queued_events > 0 and {since} group by 1, 2 order by 1, 2"""),
+        domains=_by_harm(domains, int(settings["named_from_mails"])),
+        reasons=_reasons(ask, since, int(settings["named_from_mails"])),
         times=ask(f"""
-            select {_QUEUED_DAY} as day, provider, count(*) as mails, {_QUANTILES} from dim_messages
-            where seconds_to_deliver is not null and {queued_since} group by 1, 2 order by 2, 1"""),
-        health=ask("select * from health where grade <> 'good' order by provider, account, sender_domain"),
+            select day, provider, count(*) as mails, {_QUANTILES} from dim_messages
+            where seconds_to_deliver is not null and {since} group by 1, 2 order by 2, 1"""),
+        past_thresholds=_worst_first(ask("select * from health where likely_cause is not null")),
+        settings=settings,
         hours=_per_day(hours),
         gaps=_stretches(hours),
         arrivals=arrivals,
         read=read,
+        filters=filters,
         odd=odd,
         now=now,
     )
@@ -179,42 +187,56 @@ def _not_read_yet(ends: Rows, first: date, last: date, now: datetime) -> Rows:
     return found
 
 
-def _named(rows: Rows) -> Rows:
-    """Leave out of reasons what may be about a person, and sum up those of few mails."""
-    summed: dict[tuple[str, ...], int] = {}
-    for row in rows:
-        key: tuple[str, ...] = (row["event_type"], row["bounce_class"] or "", row["code"] or "", shown(row["reason"]))
-        summed[key] = summed.get(key, 0) + int(row["mails"])
-    few: dict[tuple[str, ...], int] = {}
-    for key, mails in summed.items():
-        if mails < FEWEST_MAILS:
-            kind: tuple[str, ...] = (*key[:2], "", f"other, fewer than {FEWEST_MAILS} mails each")
-            few[kind] = few.get(kind, 0) + mails
-    many = sorted(
-        ((key, mails) for key, mails in summed.items() if mails >= FEWEST_MAILS), key=lambda one: (-one[1], one[0])
+def _reasons(ask: Callable[..., Rows], since: str, fewest: int) -> Rows:
+    """Return why mails did not arrive, as it may be shown."""
+    code = "coalesce(smtp_enhanced_code, '')"
+    rows = ask(f"""
+        select event_type, bounce_class, {code} as code, reason, count(distinct message_key) as mails
+        from message_reasons where {since} group by 1, 2, 3, 4""")
+    kinds = ask(f"""
+        select event_type, bounce_class, count(distinct message_key) as mails
+        from message_reasons where {since} group by 1, 2""")
+
+    def together(same: Rows) -> int:
+        codes, reasons = ({row[name] for row in same} for name in ("code", "reason"))
+        (found,) = ask(
+            f"""
+            select count(distinct message_key) as mails from message_reasons
+            where {since} and event_type = ? and coalesce(bounce_class, '') = ?
+                and {code} in ({", ".join("?" * len(codes))}) and reason in ({", ".join("?" * len(reasons))})""",
+            same[0]["event_type"],
+            same[0]["bounce_class"] or "",
+            *codes,
+            *reasons,
+        )
+        return int(found["mails"])
+
+    return named(rows, fewest, kinds, together)
+
+
+def _worst_first(rows: Rows) -> Rows:
+    return sorted(
+        rows,
+        key=lambda row: (
+            GRADES.index(row["grade"]),
+            -int(row["asked_for"]),
+            *(row[name] or "" for name in ("provider", "account", "sender_domain")),
+        ),
     )
-    return [
-        {**dict(zip(("event_type", "bounce_class", "code", "reason"), key, strict=True)), "mails": mails}
-        for key, mails in (*many[:MOST_ROWS], *sorted(few.items()))
-    ]
 
 
-def _by_harm(rows: Rows) -> Rows:
+def _by_harm(rows: Rows, fewest: int) -> Rows:
     """Add `harm`, volume times excess bounce rate, and leave the domains that do the most."""
     queued, bounced = sum(int(row["queued"]) for row in rows), sum(int(row["bounced"]) for row in rows)
     rate = bounced / queued if queued else 0
     harmed = [
-        {**row, "harm": float(row["bounced"]) - rate * float(row["queued"])}
-        for row in rows
-        if row["queued"] >= FEWEST_MAILS
+        {**row, "harm": float(row["bounced"]) - rate * float(row["queued"])} for row in rows if row["queued"] >= fewest
     ]
     harmed.sort(key=lambda row: (-row["harm"], row["domain"]))
-    return [row for row in harmed if row["harm"] > 0][:MOST_ROWS]
+    return [row for row in harmed if row["harm"] > 0][:MOST_DOMAINS]
 
 
 _SAME = ("provider", "account", "stream", "status")
-BADNESS = ("complete", "not read yet", "pending", "failed", "truncated", "never read", "unavailable")
-"""From what is well to what is lost for good."""
 
 
 def _per_day(hours: Rows) -> Rows:

@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from dashboard.facts import Facts, _named
+from dashboard.facts import Facts
+from dashboard.lines import MEASURES, lines
 from dashboard.private import shown
-from dashboard.words import lines
+from dashboard.reasons import named
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -35,12 +36,33 @@ def test_codes_stay() -> None:
     assert shown("550 5.1.1 no such user") == "550 5.1.1 no such user"
 
 
+ROW = {"event_type": "bounced", "bounce_class": "soft", "code": ""}
+KIND = {"event_type": "bounced", "bounce_class": "soft"}
+
+
+def reasons(said: dict[str, set[str]]) -> list[tuple[str, int]]:
+    """Give `named` reasons with the mails of which they were said; return what it makes of them."""
+    rows = [{**ROW, "reason": reason, "mails": len(mails)} for reason, mails in said.items()]
+    kinds = [{**KIND, "mails": len(set().union(*said.values()))}]
+    found = named(rows, 10, kinds, lambda same: len(set().union(*(said[row["reason"]] for row in same))))
+    return [(row["reason"], row["mails"]) for row in found]
+
+
+def mails(start: int, count: int) -> set[str]:
+    return {f"mail {number}" for number in range(start, start + count)}
+
+
 def test_reasons_of_few_mails_are_summed_up() -> None:
-    row = {"event_type": "bounced", "bounce_class": "soft", "code": None}
-    named = _named(
-        [{**row, "reason": "full", "mails": 10}, *({**row, "reason": f"Jane {n}", "mails": 9} for n in "ab")]
-    )
-    assert [(one["reason"], one["mails"]) for one in named] == [("full", 10), ("other, fewer than 10 mails each", 18)]
+    said = {"full": mails(0, 10), "Jane 1": mails(10, 9), "Jane 2": mails(19, 9)}
+    assert reasons(said) == [("full", 10), ("other, fewer than 10 mails each", 18)]
+
+
+def test_one_mail_that_is_told_of_in_ten_ways_is_one_mail() -> None:
+    """What the page hides makes one reason of ten: it is about one mail all the same, and is not named."""
+    said = {f'no route to "mx{number}"': mails(0, 1) for number in range(10)}
+    assert reasons(said) == [("other, fewer than 10 mails each", 1)]
+    said |= {'no route to "mx10"': mails(1, 9)}
+    assert reasons(said) == [("no route to …", 10)]
 
 
 @pytest.mark.parametrize(
@@ -61,3 +83,52 @@ def test_mails_that_do_not_arrive_and_a_stopped_tap_are_said(arrived: int, hours
     (line,) = lines(facts)
     assert line.level == level
     assert any(text.startswith("Read up to 2026-0") for text in line.says)
+
+
+def test_a_filter_is_said() -> None:
+    place = {"provider": "smtp2go", "account": "default", "stream": "smtp2go_activity"}
+    facts = Facts(
+        date(2026, 2, 1),
+        NOW.date(),
+        read=[{**place, "until": NOW}],
+        filters=[{"provider": "smtp2go", "filters": '{"event_types": ["bounced"]}'}],
+        now=NOW,
+    )
+    (line,) = lines(facts)
+    assert any("filters" in text and "event_types" in text for text in line.says)
+    facts.filters = [{"provider": "smtp2go", "filters": '{"channel": "E"}'}]
+    (line,) = lines(facts)
+    assert not any("filters" in text for text in line.says)
+
+
+def test_many_senders_and_accounts_are_told_in_few_lines() -> None:
+    accounts = [f"shop{number}" for number in range(40)]
+    rates = {f"{name}_rate{end}": 0.2 for name in MEASURES for end in ("", "_low", "_high")}
+    health = [
+        {
+            "provider": "smtp2go",
+            "account": account,
+            "sender_domain": f"{account}.example",
+            "grade": "bad",
+            "likely_cause": "a cause",
+            "last_day": date(2026, 2, 3),
+            **rates,
+            **{f"{name}_grade": "good" for name in MEASURES},
+        }
+        for account in accounts
+    ]
+    days = [{"day": NOW.date(), "mails": 100, "delivered": 10, "sent": 0, "sent_lately": 0}]
+    facts = Facts(
+        date(2026, 2, 1),
+        NOW.date(),
+        daily=[{"provider": "smtp2go", "day": NOW.date(), "queued": 0, "delivered": 1}],
+        arrivals=[{"provider": "smtp2go", "account": account, **row} for account in accounts for row in days],
+        past_thresholds=health,
+        now=NOW,
+    )
+    (line,) = lines(facts)
+    assert line.level == "bad"
+    assert len(line.says) < 12
+    assert any("up to its last mails on 2026-02-03" in text for text in line.says)
+    assert "The same is so at 37 more of its accounts." in line.says
+    assert "37 more senders are past a threshold: see the table below." in line.says

@@ -66,10 +66,10 @@ coalesce(cast(length({{ expression }}) as {{ dbt.type_string() }}) || ':' || {{ 
 {% macro snowflake__epoch(moment) -%}(date_part(epoch_microsecond, {{ moment }}) / 1e6){%- endmacro %}
 {% macro bigquery__epoch(moment) -%}(unix_micros({{ moment }}) / 1e6){%- endmacro %}
 
-{#- The moment at so many seconds since 1970. -#}
+{#- The moment at so many whole seconds since 1970. -#}
 {% macro from_epoch(seconds) -%}{{ return(adapter.dispatch('from_epoch', 'emaillogs')(seconds)) }}{%- endmacro %}
 {% macro default__from_epoch(seconds) -%}to_timestamp({{ seconds }}){%- endmacro %}
-{% macro snowflake__from_epoch(seconds) -%}to_timestamp_tz(to_char(to_timestamp_ntz({{ seconds }})) || ' +00:00'){%- endmacro %}
+{% macro snowflake__from_epoch(seconds) -%}to_timestamp_tz(to_char(to_timestamp_ntz(cast({{ seconds }} as number(38, 0))), 'YYYY-MM-DD HH24:MI:SS') || ' +00:00'){%- endmacro %}
 {% macro bigquery__from_epoch(seconds) -%}timestamp_seconds(cast({{ seconds }} as int64)){%- endmacro %}
 
 {#- A quantile between 0 and 1 of a column, as an aggregate. -#}

@@ -1,11 +1,10 @@
 {%- set outcomes = ['sent', 'delivered', 'bounced', 'bounced_hard', 'bounced_soft', 'bounced_undetermined', 'deferred', 'failed', 'complained', 'unsubscribed',
     'opened', 'opened_by_person', 'clicked', 'clicked_by_person'] -%}
 
--- A mail belongs to the day on which it was queued, whenever the rest happened: so that all rates of a day share a denominator.
 -- Mails whose events have no time are in the day null.
 with counted as (
     select
-        {{ emaillogs.utc_day('coalesce(first_queued_at, first_event_at)') }} as day,
+        day,
         provider,
         account,
         sender_domain,

@@ -1,21 +1,6 @@
--- Answers of servers name the mail, the address and the moment: without those the same cause reads the same.
-with said as (
-    select
-        *,
-        coalesce(reason, smtp_response, provider_event, '(none given)') as words
-    from {{ ref('fct_email_events') }}
-    where event_type in ('bounced', 'deferred', 'rejected', 'failed')
-),
-
-cleaned as (
-    select
-        *,
-        {{ emaillogs.cleaned_reason('words') }} as cause
-    from said
-)
-
+-- A mail belongs to the day on which it was queued, as in agg_deliverability_daily: so that mails add up over days and domains.
 select
-    {{ emaillogs.utc_day('event_at') }} as day,
+    day,
     provider,
     account,
     sender_domain,
@@ -24,10 +9,10 @@ select
     bounce_class,
     reject_reason,
     smtp_enhanced_code,
-    cause as reason,
-    count(*) as events,
-    count(distinct message_key) as messages,
-    min(event_at) as first_at,
-    max(event_at) as last_at
-from cleaned
+    reason,
+    sum(events) as events,
+    count(*) as messages,
+    min(first_at) as first_at,
+    max(last_at) as last_at
+from {{ ref('message_reasons') }}
 group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10

@@ -33,7 +33,7 @@ hours as (
         endpoints.provider,
         endpoints.account,
         endpoints.stream,
-        (floor(endpoints.last_at / 3600) - numbers.generated_number + 1) * 3600 as at
+        (floor(endpoints.last_at / 3600) - numbers.generated_number + 1) * 3600 as cut_at
     from endpoints
     inner join numbers on (floor(endpoints.last_at / 3600) - numbers.generated_number + 2) * 3600 > endpoints.first_at
 ),
@@ -44,7 +44,7 @@ edges as (
         provider,
         account,
         stream,
-        {{ edge }} as at,
+        {{ edge }} as cut_at,
         {%- for status in statuses %}
         case when status = '{{ status }}' then {{ sign }} else 0 end as {{ status }}{{ ',' if not loop.last }}
         {%- endfor %}
@@ -55,7 +55,7 @@ edges as (
         provider,
         account,
         stream,
-        at,
+        cut_at,
         {%- for status in statuses %}
         0 as {{ status }}{{ ',' if not loop.last }}
         {%- endfor %}
@@ -67,12 +67,12 @@ points as (
         provider,
         account,
         stream,
-        at,
+        cut_at,
         {%- for status in statuses %}
         sum({{ status }}) as {{ status }}{{ ',' if not loop.last }}
         {%- endfor %}
     from edges
-    group by provider, account, stream, at
+    group by provider, account, stream, cut_at
 ),
 
 pieces as (
@@ -80,10 +80,10 @@ pieces as (
         provider,
         account,
         stream,
-        at,
-        lead(at) over (partition by provider, account, stream order by at) as until,
+        cut_at,
+        lead(cut_at) over (partition by provider, account, stream order by cut_at) as next_cut_at,
         {%- for status in statuses %}
-        sum({{ status }}) over (partition by provider, account, stream order by at rows unbounded preceding) as {{ status }}{{ ',' if not loop.last }}
+        sum({{ status }}) over (partition by provider, account, stream order by cut_at rows unbounded preceding) as {{ status }}{{ ',' if not loop.last }}
         {%- endfor %}
     from points
 ),
@@ -93,8 +93,8 @@ judged as (
         provider,
         account,
         stream,
-        at,
-        until,
+        cut_at,
+        next_cut_at,
         case
             when complete > 0 then 'complete'
             {%- for status in statuses[1:] | reverse %}
@@ -105,16 +105,16 @@ judged as (
     from pieces
     inner join endpoints using (provider, account, stream)
     where
-        pieces.until is not null
-        and pieces.at >= endpoints.first_at
-        and pieces.at >= (floor(endpoints.last_at / 3600) - {{ var('completeness_hours') }} + 1) * 3600
-        and pieces.until <= endpoints.last_at
+        pieces.next_cut_at is not null
+        and pieces.cut_at >= endpoints.first_at
+        and pieces.cut_at >= (floor(endpoints.last_at / 3600) - {{ var('completeness_hours') }} + 1) * 3600
+        and pieces.next_cut_at <= endpoints.last_at
 ),
 
 ranked as (
     select
         *,
-        floor(at / 3600) * 3600 as hour_starts,
+        floor(cut_at / 3600) * 3600 as hour_starts,
         case status
             when 'complete' then 0 when 'pending' then 1 when 'failed' then 2 when 'truncated' then 3 when 'never read' then 4 else 5
         end as badness
@@ -128,8 +128,8 @@ worst as (
         stream,
         hour_starts,
         max(badness) as badness,
-        sum(case when status = 'complete' then until - at else 0 end) as seconds_complete,
-        sum(until - at) as seconds
+        sum(case when status = 'complete' then next_cut_at - cut_at else 0 end) as seconds_complete,
+        sum(next_cut_at - cut_at) as seconds
     from ranked
     group by provider, account, stream, hour_starts
 )

@@ -30,30 +30,50 @@ with ranked as (
                 event_id
         ) as place_from_last
     from {{ ref('fct_email_events') }}
+),
+
+messages as (
+    select
+        message_key,
+        min(provider) as provider,
+        min(account) as account,
+        min(message_id) as message_id,
+        min(recipient) as recipient,
+        min(recipient_domain) as recipient_domain,
+        min(sender) as sender,
+        min(sender_domain) as sender_domain,
+        min(campaign) as campaign,
+        min(subject) as subject,
+        min(event_at) as first_event_at,
+        max(event_at) as last_event_at,
+        min(case when place_from_last = 1 then event_type end) as last_status,
+        {%- for name, condition in moments.items() %}
+        min(case when {{ condition }} then event_at end) as first_{{ name }}_at,
+        count(case when {{ condition }} then 1 end) as {{ name }}_events,
+        {%- endfor %}
+        {{ emaillogs.seconds_between("queued", "delivered") }} as seconds_to_deliver,
+        {{ emaillogs.seconds_between("delivered", "opened") }} as seconds_from_delivery_to_open,
+        {{ emaillogs.seconds_between("delivered", "clicked") }} as seconds_from_delivery_to_click,
+        count(*) as events,
+        max(arrived_at) as arrived_at
+    from ranked
+    group by message_key
 )
 
 select
-    message_key,
-    min(provider) as provider,
-    min(account) as account,
-    min(message_id) as message_id,
-    min(recipient) as recipient,
-    min(recipient_domain) as recipient_domain,
-    min(sender) as sender,
-    min(sender_domain) as sender_domain,
-    min(campaign) as campaign,
-    min(subject) as subject,
-    min(event_at) as first_event_at,
-    max(event_at) as last_event_at,
-    min(case when place_from_last = 1 then event_type end) as last_status,
-    {%- for name, condition in moments.items() %}
-    min(case when {{ condition }} then event_at end) as first_{{ name }}_at,
-    count(case when {{ condition }} then 1 end) as {{ name }}_events,
-    {%- endfor %}
-    {{ emaillogs.seconds_between("queued", "delivered") }} as seconds_to_deliver,
-    {{ emaillogs.seconds_between("delivered", "opened") }} as seconds_from_delivery_to_open,
-    {{ emaillogs.seconds_between("delivered", "clicked") }} as seconds_from_delivery_to_click,
-    count(*) as events,
-    max(arrived_at) as arrived_at
-from ranked
-group by message_key
+    *,
+    -- A mail belongs to the day on which it was queued, whenever the rest happened: so that all rates of a day share a denominator.
+    -- Of a mail whose queueing is not known it is the day of its first event; one without any time is in no day.
+    coalesce(first_queued_at, first_event_at) as counted_at,
+    {{ emaillogs.utc_day('coalesce(first_queued_at, first_event_at)') }} as day,
+    case
+        -- What came back for a while arrived when it was delivered afterwards; what was delivered and came back did not.
+        when bounced_hard_events > 0 or (bounced_events > 0 and not coalesce(first_delivered_at > first_bounced_at, false)) then 'bounced'
+        when rejected_events > 0 then 'rejected'
+        when failed_events > 0 then 'failed'
+        when delivered_events + opened_events + clicked_events + complained_events + unsubscribed_events > 0 then 'delivered'
+        when deferred_events > 0 then 'still being tried'
+        when sent_events > 0 then 'sent, no word since'
+        else 'no word yet'
+    end as outcome
+from messages

@@ -15,17 +15,31 @@ with all_events as (
 ),
 
 {% if is_incremental() %}
+-- New is what is not here yet as it was loaded: by comparison and not by a high-water mark, which a loader with a wrong clock, or a slow
+-- one beside a fast one, would push past events that come later.
+changed as (
+    select
+        all_events.message_key,
+        known.message_key as key_before
+    from all_events
+    left join {{ this }} as known on all_events.event_id = known.event_id
+    where
+        known.event_id is null
+        or known.message_key <> all_events.message_key
+        or all_events.arrived_at is null
+        or known.arrived_at is null
+        or known.arrived_at <> all_events.arrived_at
+),
+
 -- An event can change what the others of its mail mean (a delivery tells which clicks came too soon): whole mails are made anew.
 touched as (
     select distinct message_key
-    from all_events
-    where
-        arrived_at is null
-        or arrived_at >= (
-            select {{ dbt.dateadd('hour', -1 * (var('arrival_overlap_hours') | int), 'max(arrived_at)') }}
-            from {{ this }}
-        )
-        or not exists (select 1 from {{ this }})
+    from (
+        select message_key from changed
+        union all
+        select key_before from changed
+        where key_before is not null
+    ) as before_and_after
 ),
 
 events as (

@@ -1,9 +1,4 @@
-{%- set measures = [
-    ['complaint', 'complained', 'queued', ['watch', 'bad']],
-    ['hard_bounce', 'bounced_hard', 'queued', ['watch', 'bad', 'critical']],
-    ['bounce', 'bounced', 'queued', ['watch', 'bad']],
-    ['not_sent', 'not_sent', 'asked_for', ['watch', 'bad']],
-] -%}
+{%- set measures = emaillogs.measures() -%}
 {%- set sums = ['queued', 'asked_for', 'complained', 'bounced', 'bounced_hard', 'not_sent'] -%}
 
 -- Each account's last days end with its own last mail: nobody else's, and none of the future, hide what it did.
@@ -12,7 +7,7 @@ with spans as (
         provider,
         coalesce(account, '') as account,
         max(day) as last_day,
-        {{ dbt.dateadd('day', -1 * (var('health_days') | int), 'max(day)') }} as before_first_day
+        cast({{ dbt.dateadd('day', -1 * (var('health_days') | int), 'max(day)') }} as date) as before_first_day
     from {{ ref('agg_deliverability_daily') }}
     where day <= {{ emaillogs.today() }}
     group by provider, coalesce(account, '')
@@ -42,7 +37,7 @@ said as (
             when event_type = 'bounced' then 'bounce'
             else 'not_sent'
         end as measure
-    from {{ ref('bounce_reasons') }} as reasons
+    from {{ ref('message_reasons') }} as reasons
     inner join spans on reasons.provider = spans.provider and coalesce(reasons.account, '') = spans.account
     where
         reasons.day > spans.before_first_day and reasons.day <= spans.last_day
@@ -56,10 +51,11 @@ causes as (
         sender_domain,
         measure,
         smtp_enhanced_code,
-        -- What was said of fewer than ten mails may be about one person.
-        case when sum(messages) >= 10 then reason end as reason,
+        -- What was said of few mails may be about one person.
+        case when count(distinct message_key) >= {{ var('named_from_mails') }} then reason end as reason,
         row_number() over (
-            partition by provider, account, sender_domain, measure order by sum(messages) desc, smtp_enhanced_code, reason
+            partition by provider, account, sender_domain, measure
+            order by count(distinct message_key) desc, coalesce(smtp_enhanced_code, ''), reason
         ) as place
     from said
     group by provider, account, sender_domain, measure, smtp_enhanced_code, reason
@@ -84,8 +80,8 @@ measured as (
         counted.*,
         {%- for name, part, whole, grades in measures %}
         {{ emaillogs.rate(part, whole) }} as {{ name }}_rate,
-        {{ emaillogs.wilson(part, whole, 'lower') }} as {{ name }}_rate_low,
-        {{ emaillogs.wilson(part, whole, 'upper') }} as {{ name }}_rate_high,
+        {{ emaillogs.clopper_pearson(part, whole, 'lower') }} as {{ name }}_rate_low,
+        {{ emaillogs.clopper_pearson(part, whole, 'upper') }} as {{ name }}_rate_high,
         {%- endfor %}
         commonest.hard_bounce_code,
         commonest.hard_bounce_reason,
@@ -139,9 +135,9 @@ select
             then 'receiving servers refuse the sender: reputation, a block list, or SPF, DKIM and DMARC'
         when hard_bounce_grade = grade and hard_bounce_code like '5.2.%' then 'mailboxes that are full or switched off: an old list'
         when hard_bounce_grade = grade
-            then 'receiving servers refuse the mails for good; most often they say: ' || coalesce(hard_bounce_reason, 'something else each time')
+            then 'receiving servers refuse the mails for good' || coalesce('; most often they say: ' || hard_bounce_reason, ', in words that differ from mail to mail')
         when not_sent_grade = grade
-            then 'the provider rejects the mails or fails to send them; most often it says: ' || coalesce(not_sent_reason, 'something else each time')
-        else 'receiving servers put the mails off, or do not say why; most often they say: ' || coalesce(bounce_reason, 'something else each time')
+            then 'the provider rejects the mails or fails to send them' || coalesce('; most often it says: ' || not_sent_reason, ', in words that differ from mail to mail')
+        else 'receiving servers put the mails off, or do not say why' || coalesce('; most often they say: ' || bounce_reason, ', in words that differ from mail to mail')
     end as likely_cause
 from worst

@@ -1,5 +1,5 @@
 select
-    {{ emaillogs.utc_day('first_queued_at') }} as day,
+    day,
     provider,
     account,
     sender_domain,
