@@ -1,0 +1,215 @@
+"""The file of accounts: which are read together, with which share of their budgets, and where their secrets are.
+
+    quiet_groups: 4                  # accounts without a `group` share these
+    since: 2026-01-01                # backfill by itself from here on; absent: only what somebody asks for
+    every_minutes: 10                # forward runs
+    backfill_share: 0.7              # of each account's requests a minute; null: the two never run at once
+    tap: {privacy: {recipient: domain}}          # settings for all, as the tap's
+    providers: {jetemail: {revisit_minutes: [360, 1440]}}
+    groups: {acme: {every_minutes: 5}}           # may name every_minutes and since
+    accounts:
+    - {provider: smtp2go, account: acme, group: acme, api_key: {env: ACME_SMTP2GO_KEY}}
+    - {provider: jetemail, account: shop, api_key: {file: /run/secrets/shop-jetemail}}
+
+Secrets stand in no file, run, tag or log of Dagster: the file names an environment variable (`{env: NAME}` or `$NAME`) or
+a file, and the worker looks there when it starts the tap. A secret in the open is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+STREAMS = {
+    "smtp2go": ("smtp2go_activity",),
+    "jetemail": ("jetemail_outbound_logs",),
+    "infobip": ("infobip_email_logs",),
+    "zeptomail": ("zeptomail_mail_logs", "zeptomail_activity_logs", "zeptomail_suppression_list"),
+    "messangi": ("messangi_message_logs",),
+}
+"""The endpoints of each provider that a sync reads by default."""
+BUDGETS = {"smtp2go": 60, "jetemail": 240, "infobip": 60, "zeptomail": 60, "messangi": 60}
+"""Requests a minute and account that the tap allows itself by default, as the vendors publish them."""
+_SECRET = re.compile(r"(api_key|secret|token|password|salt|mailagent_key)$")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+class AccountsError(ValueError):
+    """The file of accounts cannot be used; the message says why and holds no secret."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """One login at a provider: its settings as the tap has them, with references in place of secrets."""
+
+    provider: str
+    account: str
+    settings: Mapping[str, Any]
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Provider and account, as they stand in the ledger."""
+        return self.provider, self.account
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The endpoints that must be whole."""
+        more = ("messangi_message_reports",) if "report" in self.settings else ()
+        return (*STREAMS[self.provider], *more)
+
+    @property
+    def budget(self) -> float:
+        """Requests a minute; 0: no limit."""
+        version4 = self.provider == "infobip" and self.settings.get("api_version") == 4
+        return float(self.settings.get("requests_per_minute", 120 if version4 else BUDGETS[self.provider]))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Accounts that one process reads."""
+
+    name: str
+    accounts: tuple[Account, ...]
+    every_minutes: int
+    since: datetime | None
+    """Backfill by itself from here on."""
+    backfill_share: float | None
+    common: Mapping[str, Any]
+    """Settings of the tap for all."""
+
+    def config(self, kind: str, **times: datetime) -> tuple[dict[str, Any], set[str]]:
+        """Return the tap's configuration for a `forward` or `backfill` run, and the secrets in it.
+
+        Raises:
+            AccountsError: A secret is not where the file says.
+        """
+        share = 1.0
+        if self.backfill_share is not None:
+            share = self.backfill_share if kind == "backfill" else 1 - self.backfill_share
+        secrets: set[str] = set()
+        config: dict[str, Any] = dict(_resolved(self.common, secrets))
+        for account in self.accounts:
+            own = {"account": account.account, **_resolved(account.settings, secrets)}
+            if account.budget:
+                own["requests_per_minute"] = max(1, math.floor(account.budget * share))
+            config.setdefault(account.provider, {"accounts": []})["accounts"].append(own)
+        config |= {name: moment.isoformat() for name, moment in times.items()}
+        return config, secrets
+
+    def purse(self, kind: str) -> str:
+        """Return the value of the tag of which only one run may go at once."""
+        return self.name if self.backfill_share is None else f"{self.name}:{kind}"
+
+
+def load(path: str) -> dict[str, Group]:
+    """Read the file; return the groups by name.
+
+    Raises:
+        AccountsError: In one plain sentence.
+    """
+    try:
+        given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise AccountsError(f"{path} cannot be read: {type(error).__name__}") from None
+    if not isinstance(given, dict) or not isinstance(given.get("accounts"), list):
+        raise AccountsError(f"{path} has no list `accounts`")
+    return _grouped(given)
+
+
+def _grouped(given: Mapping[str, Any]) -> dict[str, Group]:
+    members: defaultdict[str, list[Account]] = defaultdict(list)
+    seen: set[tuple[str, str]] = set()
+    for entry in given["accounts"]:
+        account = _account(entry, given.get("providers") or {})
+        if account.name in seen:
+            raise AccountsError(f"{'/'.join(account.name)} stands twice in the file: its budget would be spent twice")
+        seen.add(account.name)
+        members[entry.get("group") or _quiet(account, int(given.get("quiet_groups", 1)))].append(account)
+    share = given.get("backfill_share", 0.7)
+    if share is not None and not 0 < share < 1:
+        raise AccountsError("backfill_share must be between 0 and 1, or null")
+    groups = {}
+    for name, accounts in sorted(members.items()):
+        if not _NAME.fullmatch(name):
+            raise AccountsError(f"a group's name has letters, digits, dots, dashes and underscores only: {name!r}")
+        own = {**given, **((given.get("groups") or {}).get(name) or {})}
+        every, since = int(own.get("every_minutes", 10)), _moment(own.get("since"))
+        groups[name] = Group(name, tuple(accounts), every, since, share, given.get("tap") or {})
+    return groups
+
+
+def _account(entry: Any, providers: Mapping[str, Any]) -> Account:
+    if not isinstance(entry, dict) or entry.get("provider") not in STREAMS:
+        raise AccountsError(f"an account names no provider of {', '.join(STREAMS)}")
+    provider, account = entry["provider"], str(entry.get("account", "default"))
+    own = {name: value for name, value in entry.items() if name not in {"provider", "account", "group"}}
+    settings = {**(providers.get(provider) or {}), **own}
+    _refuse_open(settings, f"{provider}/{account}")
+    return Account(provider, account, settings)
+
+
+def _quiet(account: Account, groups: int) -> str:
+    """Return a group that depends on the account alone, so that none moves when others come and go."""
+    digest = hashlib.sha256("/".join(account.name).encode()).digest()
+    return f"quiet-{int.from_bytes(digest[:8], 'big') % groups:03d}"
+
+
+def _moment(given: Any) -> datetime | None:
+    if given is None:
+        return None
+    moment = datetime.fromisoformat(given.isoformat() if isinstance(given, date) else str(given))
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+
+
+def _reference(value: Any) -> tuple[str, str] | None:
+    """Return ("env", name) or ("file", path) when a value says where a secret is."""
+    if isinstance(value, str) and re.fullmatch(r"\$\w+", value):
+        return "env", value[1:]
+    if isinstance(value, dict) and len(value) == 1 and (kind := next(iter(value))) in {"env", "file"}:
+        return kind, str(value[kind])
+    return None
+
+
+def _refuse_open(settings: Any, whose: str) -> None:
+    if isinstance(settings, dict):
+        for name, value in settings.items():
+            if _SECRET.search(str(name)) and value is not None and not _reference(value):
+                raise AccountsError(f"{whose}: {name} stands in the file; name a variable instead, {{env: NAME}}")
+            _refuse_open(value, whose)
+    elif isinstance(settings, list):
+        for value in settings:
+            _refuse_open(value, whose)
+
+
+def _resolved(value: Any, secrets: set[str]) -> Any:
+    """Return a value with what its references stand for, and add that to `secrets`."""
+    if found := _reference(value):
+        kind, name = found
+        try:
+            secret = os.environ[name] if kind == "env" else Path(name).read_text(encoding="utf-8").strip()
+        except (KeyError, OSError):
+            raise AccountsError(f"the {'variable' if kind == 'env' else 'file'} {name} is not there") from None
+        secrets.add(secret)
+        return secret
+    if isinstance(value, dict):
+        return {name: _resolved(one, secrets) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_resolved(one, secrets) for one in value]
+    return value
+
+
+def names(accounts: Sequence[Account]) -> set[tuple[str, str]]:
+    """Return the accounts as the ledger has them."""
+    return {account.name for account in accounts}

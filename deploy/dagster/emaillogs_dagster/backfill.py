@@ -1,0 +1,135 @@
+"""The assets: one table per stream, partitioned by group × stretch; one run of the tap makes all of them.
+
+A run reads its stretches with `start_date` and `end_date`, in one process of the tap, and never sees the STATE of the
+forward runs. It keeps a STATE of its own until the stretch is whole, so that a worker that died, or an export that had
+not come, goes on where it was.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from emaillogs_dagster import accounts, ledger, process
+from emaillogs_dagster.ledger import Verdict
+from emaillogs_dagster.process import Outcome
+from emaillogs_dagster.settings import Settings
+from emaillogs_dagster.state import States
+from emaillogs_dagster.stretches import asked_for, key_of, partitions
+
+LEDGER = dg.AssetKey(["emaillogs", "sync_windows"])
+CHECK = "whole"
+_SHOWN = 20
+
+
+def table(stream: str) -> dg.AssetKey:
+    """Return the asset of a stream's table."""
+    return dg.AssetKey(["emaillogs", stream])
+
+
+def assets(settings: Settings) -> dg.AssetsDefinition:
+    """Return the tables, with the check of each partition."""
+    both = partitions(settings)
+    streams = [stream for names in accounts.STREAMS.values() for stream in names]
+    streams += ["messangi_message_reports", "email_events", "sync_windows"]
+    check = dg.AssetCheckSpec(
+        CHECK,
+        asset=LEDGER,
+        partitions_def=both,
+        description="The ledger has every hour of every endpoint of the group in this stretch as `complete`.",
+    )
+
+    @dg.multi_asset(
+        name="backfill",
+        specs=[dg.AssetSpec(table(stream), group_name="emaillogs", kinds={"singer"}) for stream in streams],
+        partitions_def=both,
+        check_specs=[check],
+        retry_policy=dg.RetryPolicy(
+            max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+        ),
+    )
+    def backfill(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        group_name, stretches = asked_for(settings, context.partition_keys)
+        group = accounts.load(settings.accounts).get(group_name)
+        if group is None:
+            raise dg.Failure(f"{settings.accounts} has no group {group_name} any more", allow_retries=False)
+        start, end = stretches[0].start, stretches[-1].end
+        names = accounts.names(group.accounts)
+        states = States(settings.state, f"{start:%Y-%m-%d}/{end:%Y-%m-%d}", context.run_id)
+        config, secrets = group.config("backfill", start_date=start, end_date=end)
+        outcome = process.run(settings, config, secrets, states.load(names), states.save)
+        windows = ledger.read(settings, group.accounts, start, end)
+        whole = ledger.verdict(windows, group.accounts, start, end)
+        for stretch in stretches:
+            found = ledger.verdict(windows, group.accounts, stretch.start, stretch.end)
+            if len(stretches) == 1:
+                yield _result(found)
+            else:  # Dagster knows the partition of a check's result by its run, which here has many
+                context.instance.report_runless_asset_event(_evaluation(key_of(group.name, stretch.key), found))
+        if whole.whole:
+            states.forget(names)
+        if not outcome.ok:
+            raise dg.Failure(words(outcome), metadata=metadata(outcome))
+        for stream in streams:
+            more = metadata(outcome) if stream == "sync_windows" else {}
+            yield dg.MaterializeResult(table(stream), metadata={"rows": outcome.records.get(stream, 0), **more})
+
+    return backfill
+
+
+def _result(found: Verdict) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=LEDGER, check_name=CHECK, passed=found.whole, description=said(found), metadata=facts(found)
+    )
+
+
+def _evaluation(key: str, found: Verdict) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=LEDGER,
+        check_name=CHECK,
+        passed=found.whole,
+        description=said(found),
+        metadata=facts(found),
+        partition=key,
+    )
+
+
+def facts(found: Verdict) -> dict[str, Any]:
+    """Return what a check shows."""
+    gaps = [
+        {"endpoint": "/".join(gap.endpoint), "start": f"{gap.start}", "end": f"{gap.end}", "why": gap.why}
+        for gap in found.gaps[:_SHOWN]
+    ]
+    return {
+        "missing": len(found.gaps),
+        "gaps": dg.MetadataValue.json(gaps),
+        "windows": dg.MetadataValue.json(found.windows),
+        "rows": dg.MetadataValue.json(found.records),
+        "requests": found.requests,
+    }
+
+
+def said(found: Verdict) -> str:
+    """Return a verdict in one sentence."""
+    if found.whole:
+        return "every hour of every endpoint is complete"
+    gap = found.gaps[0]
+    where = f"{'/'.join(gap.endpoint)} from {gap.start:%Y-%m-%d %H:%M} to {gap.end:%Y-%m-%d %H:%M}"
+    return f"{len(found.gaps)} stretches are missing; the first is {where}: {gap.why}"
+
+
+def metadata(outcome: Outcome) -> dict[str, Any]:
+    """Return what a run shows: exit statuses, records, the last lines."""
+    return {
+        "tap exit status": outcome.tap,
+        "loader exit status": outcome.loader,
+        "seconds": outcome.seconds,
+        "records": dg.MetadataValue.json(outcome.records),
+        "last lines": dg.MetadataValue.text("\n".join(outcome.lines)),
+    }
+
+
+def words(outcome: Outcome) -> str:
+    """Return how a run failed."""
+    last = outcome.lines[-1] if outcome.lines else ""
+    return f"the tap ended with status {outcome.tap}, the loader with {outcome.loader}: {last}"

@@ -1,0 +1,160 @@
+"""One run: the tap's stdout is the loader's stdin, two processes as a shell would start them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import IO
+
+    from emaillogs_dagster.settings import Settings
+
+_GUARD = str(Path(__file__).with_name("guard.py"))
+_COUNT = re.compile(r'METRIC: (\{.*"metric": ?"record_count".*\})')
+_LAST = 20
+"""So many lines of each process are kept."""
+
+
+@dataclass
+class Outcome:
+    """What became of one run of tap and loader."""
+
+    tap: int = 0
+    loader: int = 0
+    records: dict[str, int] = field(default_factory=dict)
+    """Per stream, as the tap counted."""
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST))
+    """The last lines of both, without METRIC lines; the tap hides keys and addresses in its own."""
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was read and loaded."""
+        return self.tap == self.loader == 0
+
+
+def loader_config(settings: Settings) -> tuple[dict[str, Any], set[str]]:
+    """Return the loader's configuration for the warehouse, as docs/loaders.md has it, and the secrets in it."""
+    parts = urlsplit(settings.warehouse)
+    if parts.scheme == "duckdb":
+        file = settings.warehouse.removeprefix("duckdb:///")
+        more: dict[str, Any] = {"filepath": file, "batch_size_rows": 2000, "flush_all_streams": True}
+        return {**more, "default_target_schema": settings.schema, "add_metadata_columns": True}, set()
+    password = unquote(parts.password or "")
+    config = {
+        "host": parts.hostname,
+        "port": parts.port or 5432,
+        "user": unquote(parts.username or ""),
+        "password": password or "unused",
+        "database": parts.path.removeprefix("/"),
+        "default_target_schema": settings.schema,
+        "load_method": "upsert",
+        "sanitize_null_text_characters": True,
+    }
+    return config, {password} - {""}
+
+
+def run(
+    settings: Settings,
+    config: Mapping[str, Any],
+    secrets: Iterable[str],
+    state: Mapping[str, Any] | None,
+    on_state: Callable[[dict[str, Any]], None],
+) -> Outcome:
+    """Run the tap into the loader until both have ended.
+
+    Args:
+        settings: Commands and warehouse.
+        config: The tap's configuration, secrets and all; it goes through a file without a name.
+        secrets: What must stand in no line.
+        state: STATE to begin from.
+        on_state: Is given each STATE that the loader confirms, at once, in the order they come.
+    """
+    outcome, began = Outcome(), time.monotonic()
+    target, more = loader_config(settings)
+    hidden = sorted({one for one in {*secrets, *more} if len(one) > 3}, key=len, reverse=True)
+    with ExitStack() as stack:
+        ours, lifeline = _lifeline(stack)
+        tap_files = {"--config": _file(stack, config)} | ({"--state": _file(stack, state)} if state else {})
+        target_file = _file(stack, target)
+        arguments = [part for name, fd in tap_files.items() for part in (name, f"/dev/fd/{fd}")]
+        guarded = [sys.executable, "-I", "-S", _GUARD, str(lifeline), *settings.tap, *arguments]
+        pipe = subprocess.PIPE
+        tap = subprocess.Popen(guarded, stdout=pipe, stderr=pipe, pass_fds=(lifeline, *tap_files.values()))
+        try:
+            loader = subprocess.Popen(
+                [*settings.loader, "--config", f"/dev/fd/{target_file}"],
+                stdin=tap.stdout,
+                stdout=pipe,
+                stderr=pipe,
+                pass_fds=(target_file,),
+                env={**os.environ, "PGTZ": "UTC"},
+            )
+            assert tap.stdout
+            assert tap.stderr
+            assert loader.stdout
+            assert loader.stderr
+            tap.stdout.close()  # the loader's alone, so that the tap notices when it is gone
+            watchers = [
+                threading.Thread(target=_listen, args=(tap.stderr, outcome, hidden)),
+                threading.Thread(target=_listen, args=(loader.stderr, outcome, hidden)),
+            ]
+            for watcher in watchers:
+                watcher.start()
+            for line in loader.stdout:
+                if line.strip():
+                    on_state(json.loads(line))
+            outcome.loader, outcome.tap = loader.wait(), tap.wait()
+        finally:
+            os.close(ours)  # whatever happened here: the tap ends, and the loader after it
+            tap.wait()
+        for watcher in watchers:
+            watcher.join()
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def _lifeline(stack: ExitStack) -> tuple[int, int]:
+    """Return both ends of a pipe: ours, which ends with this process, and the guard's."""
+    theirs, ours = os.pipe()
+    stack.callback(os.close, theirs)
+    return ours, theirs
+
+
+def _file(stack: ExitStack, value: Mapping[str, Any]) -> int:
+    """Return a descriptor of a file without a name that holds `value`: it is gone with the processes that have it."""
+    file = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
+    json.dump(value, file)
+    file.flush()
+    file.seek(0)
+    return file.fileno()
+
+
+def _listen(stream: IO[bytes], outcome: Outcome, hidden: list[str]) -> None:
+    """Keep the last lines of a process and count records; all lines go to the step's own log."""
+    for raw in stream:
+        line = raw.decode("utf-8", "replace").rstrip()
+        if found := _COUNT.search(line):
+            metric = json.loads(found[1])
+            name = metric["tags"].get("stream", "")
+            outcome.records[name] = outcome.records.get(name, 0) + metric["value"]
+        if not line or "METRIC: " in line:
+            continue
+        for secret in hidden:
+            line = line.replace(secret, "***")
+        outcome.lines.append(line)
+        print(line, file=sys.stderr, flush=True)
