@@ -7,7 +7,8 @@ one. A *stretch* is a day, week or month of UTC. Backfills are partitioned by gr
     accounts     the file of accounts: groups, secrets by reference, shares of the budgets
     process      the tap piped into the loader, as two processes; `guard` ends them with the worker
     state        STATE, one row per account, moved only after the loader has confirmed it
-    ledger       what `sync_windows` says of a stretch: whole, or what is missing
+    warehouse    reads the ledger's rows
+    ledger       what they say of a stretch: whole, or what is missing
     stretches    the partitions
     backfill     the assets: a table per stream, and the check of each partition
     forward      the asset of forward runs, their schedule, and the check that none is late

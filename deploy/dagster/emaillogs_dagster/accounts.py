@@ -102,6 +102,8 @@ class Group:
         config: dict[str, Any] = dict(_resolved(self.common, secrets))
         for account in self.accounts:
             own = {"account": account.account, **_resolved(account.settings, secrets)}
+            if times:  # a backfill's are its own; an account's `start_date` is where its forward runs begin
+                own.pop("start_date", None)
             if account.budget:
                 own["requests_per_minute"] = max(1, math.floor(account.budget * share))
             config.setdefault(account.provider, {"accounts": []})["accounts"].append(own)

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from emaillogs_dagster import accounts, ledger, process
+from emaillogs_dagster import accounts, ledger, process, warehouse
 from emaillogs_dagster.ledger import Verdict
 from emaillogs_dagster.process import Outcome
 from emaillogs_dagster.settings import Settings
@@ -41,11 +41,13 @@ def assets(settings: Settings) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="backfill",
-        specs=[dg.AssetSpec(table(stream), group_name="emaillogs", kinds={"singer"}) for stream in streams],
+        specs=[
+            dg.AssetSpec(table(stream), group_name="emaillogs", kinds={"singer"}, skippable=True) for stream in streams
+        ],
         partitions_def=both,
         check_specs=[check],
         retry_policy=dg.RetryPolicy(
-            max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+            max_retries=2, delay=settings.retry_seconds, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
         ),
     )
     def backfill(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -58,7 +60,7 @@ def assets(settings: Settings) -> dg.AssetsDefinition:
         states = States(settings.state, f"{start:%Y-%m-%d}/{end:%Y-%m-%d}", context.run_id)
         config, secrets = group.config("backfill", start_date=start, end_date=end)
         outcome = process.run(settings, config, secrets, states.load(names), states.save)
-        windows = ledger.read(settings, group.accounts, start, end)
+        windows = warehouse.read(settings, group.accounts, start, end)
         whole = ledger.verdict(windows, group.accounts, start, end)
         for stretch in stretches:
             found = ledger.verdict(windows, group.accounts, stretch.start, stretch.end)
@@ -70,7 +72,8 @@ def assets(settings: Settings) -> dg.AssetsDefinition:
             states.forget(names)
         if not outcome.ok:
             raise dg.Failure(words(outcome), metadata=metadata(outcome))
-        for stream in streams:
+        fed = {stream for account in group.accounts for stream in account.streams} | {"email_events", "sync_windows"}
+        for stream in [stream for stream in streams if stream in fed]:
             more = metadata(outcome) if stream == "sync_windows" else {}
             yield dg.MaterializeResult(table(stream), metadata={"rows": outcome.records.get(stream, 0), **more})
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from emaillogs_dagster import accounts, ledger, process
+from emaillogs_dagster import accounts, ledger, process, warehouse
 from emaillogs_dagster.backfill import facts, metadata, said, words
 from emaillogs_dagster.coordinator import GROUP, KIND
 from emaillogs_dagster.settings import Settings
@@ -36,9 +36,8 @@ def asset(settings: Settings) -> dg.AssetsDefinition:
         partitions_def=groups,
         group_name="emaillogs",
         kinds={"singer"},
-        op_tags={},
         tags={KIND: "forward"},
-        retry_policy=dg.RetryPolicy(max_retries=1, delay=10),
+        retry_policy=dg.RetryPolicy(max_retries=1, delay=settings.retry_seconds),
     )
     def forward(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         """One run of the tap from the group's STATE into the loader."""
@@ -58,7 +57,8 @@ def asset(settings: Settings) -> dg.AssetsDefinition:
 def job() -> Any:
     """Return the job of forward runs."""
     return dg.define_asset_job(
-        "forward_job", selection=dg.AssetSelection.assets(FORWARD), partitions_def=groups, tags={KIND: "forward"}
+        "forward_job", selection=dg.AssetSelection.assets(FORWARD), partitions_def=groups, tags={KIND: "forward"},
+        executor_def=dg.in_process_executor,  # a process less: the start is most of what a quiet run costs
     )
 
 
@@ -103,7 +103,7 @@ def lateness(settings: Settings) -> dg.AssetChecksDefinition:
             behind = timedelta(minutes=_LATE * group.every_minutes) + _SETTLING
             start, end = now - behind - timedelta(minutes=1), now - behind
             every += ledger.verdict(
-                ledger.read(settings, group.accounts, start, end), group.accounts, start, end
+                warehouse.read(settings, group.accounts, start, end), group.accounts, start, end
             ).gaps
         found = ledger.Verdict(tuple(every), {}, 0, {})
         return dg.AssetCheckResult(passed=found.whole, metadata=facts(found), description=said(found))

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import duckdb
-import sqlalchemy as sa
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from emaillogs_dagster.accounts import Account
-    from emaillogs_dagster.settings import Settings
 
-_PATIENCE = 60
-"""Seconds to wait for a DuckDB file that a loader has open: it has one writer, and no reader beside it."""
 NEVER_READ = "never read"
 FOR_GOOD = frozenset({"truncated", "unavailable"})
 """Reading again does not help: the vendor withholds it, or has forgotten it."""
-Span = tuple[datetime, datetime]
 
 
 class Window(NamedTuple):
@@ -107,7 +99,9 @@ def missing(endpoint: tuple[str, str, str], windows: Sequence[Window], start: da
     return sorted(gaps, key=lambda gap: gap.start)
 
 
-def subtract(span: Span, taken: Iterable[Span]) -> list[Span]:
+def subtract(
+    span: tuple[datetime, datetime], taken: Iterable[tuple[datetime, datetime]]
+) -> list[tuple[datetime, datetime]]:
     """Return the parts of `span` that are in none of `taken`."""
     left, (at, end) = [], span
     for start, stop in sorted(taken):
@@ -117,52 +111,3 @@ def subtract(span: Span, taken: Iterable[Span]) -> list[Span]:
             left.append((at, start))
         at = max(at, stop)
     return [*left, (at, end)] if at < end else left
-
-
-def read(settings: Settings, accounts: Iterable[Account], start: datetime, end: datetime) -> list[Window]:
-    """Return the rows of the ledger that touch `[start, end)`; none where there is no table yet.
-
-    Raises:
-        duckdb.IOException: A loader had the file open for a minute.
-    """
-    wanted = {account.name for account in accounts}
-    columns = "provider, account, stream, window_start, window_end, status, read_at, records, requests"
-    query = f"select {columns} from {settings.schema}.sync_windows where window_start < {{0}} and window_end > {{1}}"  # noqa: S608 - the schema's name is the deployment's own
-    bounds = [moment.astimezone(UTC).replace(tzinfo=None) for moment in (end, start)]
-    rows = (_duckdb if settings.warehouse.startswith("duckdb:") else _postgresql)(settings, query, bounds, wanted)
-    return [
-        Window(*row[:3], _aware(row[3]), _aware(row[4]), row[5], _aware(row[6]), int(row[7] or 0), int(row[8] or 0))
-        for row in rows
-        if (row[0], row[1]) in wanted
-    ]
-
-
-def _duckdb(settings: Settings, query: str, bounds: list[datetime], _: set[tuple[str, str]]) -> list[Any]:
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            with duckdb.connect(settings.warehouse.removeprefix("duckdb:///"), read_only=True) as connection:
-                return connection.execute(query.format("?", "?"), bounds).fetchall()
-        except duckdb.CatalogException:
-            return []
-        except duckdb.IOException as error:
-            if "does not exist" in str(error):
-                return []
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
-
-
-def _postgresql(settings: Settings, query: str, bounds: list[datetime], wanted: set[tuple[str, str]]) -> list[Any]:
-    engine = sa.create_engine(settings.warehouse, poolclass=sa.NullPool)
-    text = sa.text(query.format(":end", ":start") + " and account in :accounts")
-    text = text.bindparams(sa.bindparam("accounts", expanding=True))
-    given = {"end": bounds[0], "start": bounds[1], "accounts": sorted({account for _, account in wanted})}
-    with engine.connect() as connection:
-        if not sa.inspect(connection).has_table("sync_windows", schema=settings.schema):
-            return []
-        return list(connection.execute(text, given).fetchall())
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -89,6 +89,7 @@ def run(
     hidden = sorted({one for one in {*secrets, *more} if len(one) > 3}, key=len, reverse=True)
     with ExitStack() as stack:
         ours, lifeline = _lifeline(stack)
+        _end_with_parent()
         tap_files = {"--config": _file(stack, config)} | ({"--state": _file(stack, state)} if state else {})
         target_file = _file(stack, target)
         arguments = [part for name, fd in tap_files.items() for part in (name, f"/dev/fd/{fd}")]
@@ -133,6 +134,18 @@ def _lifeline(stack: ExitStack) -> tuple[int, int]:
     theirs, ours = os.pipe()
     stack.callback(os.close, theirs)
     return ours, theirs
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone: a step must not go on when its run is no more."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)  # and with it the pipe that `guard` listens to
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _file(stack: ExitStack, value: Mapping[str, Any]) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from emaillogs_dagster import accounts, ledger
+from emaillogs_dagster import accounts, ledger, warehouse
 from emaillogs_dagster.coordinator import GROUP, KIND, PURSE
 from emaillogs_dagster.forward import in_progress
 from emaillogs_dagster.stretches import Stretch, all_stretches, groups, range_tags
@@ -25,9 +25,7 @@ _SETTLED = timedelta(minutes=20)
 """A stretch is asked for when it is over for so long: then no endpoint's windows stop short of its end."""
 _GROUPS = 50
 """So many groups are looked at in one tick."""
-_STRETCHES = 5
-"""A run takes so many stretches of a group at most."""
-_PAUSE, _LONGEST = timedelta(minutes=5), timedelta(hours=6)
+_LONGEST = timedelta(hours=6)
 
 
 def new_groups(settings: Settings) -> dg.SensorDefinition:
@@ -66,7 +64,7 @@ def missing(settings: Settings, target: Any) -> dg.SensorDefinition:
         requests = [
             request
             for group in turn
-            if group.name not in busy and not _resting(context.instance, group)
+            if group.name not in busy and not _resting(settings, context.instance, group)
             for request in _asked(settings, group)
         ]
         return dg.SensorResult(run_requests=requests, cursor=str(at + len(turn)))
@@ -79,30 +77,28 @@ def _asked(settings: Settings, group: Group) -> Iterator[dg.RunRequest]:
     stretches = all_stretches(settings, datetime.now(UTC) - _SETTLED, group.since)
     if not stretches:
         return
-    windows = ledger.read(settings, group.accounts, stretches[0].start, stretches[-1].end)
+    windows = warehouse.read(settings, group.accounts, stretches[0].start, stretches[-1].end)
     wanted = [
         stretch
         for stretch in stretches
         if ledger.verdict(windows, group.accounts, stretch.start, stretch.end).curable
     ]
-    if first := _neighbours(wanted):
+    if first := _neighbours(wanted, settings.stretches_per_run):
         tags = {KIND: "backfill", GROUP: group.name, **range_tags(group.name, first[0].key, first[-1].key)}
         yield dg.RunRequest(tags=tags)
 
 
-def _neighbours(wanted: Sequence[Stretch]) -> list[Stretch]:
-    """Return the newest stretches that follow each other: vendors forget the oldest, people ask for the newest."""
+def _neighbours(wanted: Sequence[Stretch], most: int) -> list[Stretch]:
+    """Return the first stretches that follow each other: what the vendor will forget first."""
     found: list[Stretch] = []
-    for stretch in wanted:
-        if not found or found[-1].end != stretch.start or len(found) == _STRETCHES:
-            if found:
-                break
-            found = []
+    for stretch in wanted[:most]:
+        if found and found[-1].end != stretch.start:
+            break
         found.append(stretch)
     return found
 
 
-def _resting(instance: dg.DagsterInstance, group: Group) -> bool:
+def _resting(settings: Settings, instance: dg.DagsterInstance, group: Group) -> bool:
     """Say whether a group's last backfills failed, and the pause after that, which doubles, is not over."""
     tags = {PURSE: group.purse("backfill"), KIND: "backfill", GROUP: group.name}
     records = instance.get_run_records(dg.RunsFilter(tags=tags), limit=8)
@@ -114,7 +110,7 @@ def _resting(instance: dg.DagsterInstance, group: Group) -> bool:
     if not failed:
         return False
     ended = records[0].end_time or 0
-    return datetime.now(UTC).timestamp() - ended < min(_PAUSE * 2 ** (failed - 1), _LONGEST).total_seconds()
+    return datetime.now(UTC).timestamp() - ended < min(timedelta(minutes=settings.pause_minutes * 2 ** (failed - 1)), _LONGEST).total_seconds()
 
 
 def alert(settings: Settings) -> dg.SensorDefinition:

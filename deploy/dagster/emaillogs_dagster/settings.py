@@ -21,6 +21,9 @@ class Settings:
         schema: Schema of the tap's tables.
         stretch: `day`, `week` or `month`: the time of one partition.
         since: Where the first stretch begins, aware UTC.
+        stretches_per_run: So many stretches of a group a run takes at most that the sensor asks for.
+        retry_seconds: How long a failed step waits before its first retry; twice as long before the next.
+        pause_minutes: How long a group's backfills rest after a run failed; twice as long after each more, 6 hours at most.
         alert_url: Where failures are posted, as JSON `{"text": …}`; None: they are only logged.
     """
 
@@ -32,6 +35,9 @@ class Settings:
     schema: str
     stretch: str
     since: datetime
+    stretches_per_run: int
+    retry_seconds: float
+    pause_minutes: float
     alert_url: str | None = field(repr=False)
 
     @classmethod
@@ -50,5 +56,8 @@ class Settings:
             schema=given("EMAILLOGS_SCHEMA", "tap_emaillogs"),
             stretch=given("EMAILLOGS_STRETCH", "week"),
             since=since.replace(tzinfo=since.tzinfo or UTC).astimezone(UTC),
+            stretches_per_run=int(given("EMAILLOGS_STRETCHES_PER_RUN", "5")),
+            retry_seconds=float(given("EMAILLOGS_RETRY_SECONDS", "20")),
+            pause_minutes=float(given("EMAILLOGS_PAUSE_MINUTES", "5")),
             alert_url=given("EMAILLOGS_ALERT_URL"),
         )
