@@ -88,52 +88,50 @@ def run(
     target, more = loader_config(settings)
     hidden = sorted({one for one in {*secrets, *more} if len(one) > 3}, key=len, reverse=True)
     with ExitStack() as stack:
-        ours, lifeline = _lifeline(stack)
+        lifeline, ours = _lifeline(stack)
         _end_with_parent()
         tap_files = {"--config": _file(stack, config)} | ({"--state": _file(stack, state)} if state else {})
         target_file = _file(stack, target)
         arguments = [part for name, fd in tap_files.items() for part in (name, f"/dev/fd/{fd}")]
         guarded = [sys.executable, "-I", "-S", _GUARD, str(lifeline), *settings.tap, *arguments]
-        pipe = subprocess.PIPE
-        tap = subprocess.Popen(guarded, stdout=pipe, stderr=pipe, pass_fds=(lifeline, *tap_files.values()))
-        try:
-            loader = subprocess.Popen(
+        pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        tap = stack.enter_context(subprocess.Popen(guarded, pass_fds=(lifeline, *tap_files.values()), **pipes))
+        stack.callback(ours.close)  # whatever happens here, the tap ends, and the loader after it
+        loader = stack.enter_context(
+            subprocess.Popen(
                 [*settings.loader, "--config", f"/dev/fd/{target_file}"],
                 stdin=tap.stdout,
-                stdout=pipe,
-                stderr=pipe,
                 pass_fds=(target_file,),
                 env={**os.environ, "PGTZ": "UTC"},
+                **pipes,
             )
-            assert tap.stdout
-            assert tap.stderr
-            assert loader.stdout
-            assert loader.stderr
-            tap.stdout.close()  # the loader's alone, so that the tap notices when it is gone
-            watchers = [
-                threading.Thread(target=_listen, args=(tap.stderr, outcome, hidden)),
-                threading.Thread(target=_listen, args=(loader.stderr, outcome, hidden)),
-            ]
-            for watcher in watchers:
-                watcher.start()
-            for line in loader.stdout:
-                if line.strip():
-                    on_state(json.loads(line))
-            outcome.loader, outcome.tap = loader.wait(), tap.wait()
-        finally:
-            os.close(ours)  # whatever happened here: the tap ends, and the loader after it
-            tap.wait()
+        )
+        tap.stdout.close()  # the loader's alone, so that the tap notices when it is gone
+        watchers = [
+            threading.Thread(target=_listen, args=(one.stderr, outcome, hidden), daemon=True) for one in (tap, loader)
+        ]
         for watcher in watchers:
-            watcher.join()
+            watcher.start()
+        try:
+            for line in filter(bytes.strip, loader.stdout):
+                on_state(json.loads(line))
+            outcome.loader = loader.wait()
+            if outcome.loader:
+                ours.close()  # nobody takes what the tap would still read
+            outcome.tap = tap.wait()
+        finally:
+            ours.close()
+            for watcher in watchers:
+                watcher.join()
     outcome.seconds = time.monotonic() - began
     return outcome
 
 
-def _lifeline(stack: ExitStack) -> tuple[int, int]:
-    """Return both ends of a pipe: ours, which ends with this process, and the guard's."""
+def _lifeline(stack: ExitStack) -> tuple[int, IO[bytes]]:
+    """Return both ends of a pipe: the guard's, and ours, which ends with this process."""
     theirs, ours = os.pipe()
     stack.callback(os.close, theirs)
-    return ours, theirs
+    return theirs, stack.enter_context(os.fdopen(ours, "wb"))
 
 
 def _end_with_parent() -> None:

@@ -1,0 +1,293 @@
+"""The parts of `deploy/dagster` that need no Dagster: accounts and secrets, the ledger's verdict, STATE, the two processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent / "deploy" / "dagster"
+sys.path.append(str(PROJECT))
+
+from emaillogs_dagster import accounts, ledger, process, state  # noqa: E402 - found where the line above says
+from emaillogs_dagster.settings import Settings  # noqa: E402
+from tap_emaillogs.providers import PROVIDERS  # noqa: E402
+
+DAY = datetime(2026, 2, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SMTP2GO = {"provider": "smtp2go", "account": "acme", "api_key": {"env": "ACME_KEY"}}
+
+
+def groups(tmp_path: Path, **given: Any) -> dict[str, accounts.Group]:
+    file = tmp_path / "accounts.yaml"
+    file.write_text(json.dumps({"accounts": [SMTP2GO], **given}), encoding="utf-8")
+    return accounts.load(str(file))
+
+
+# Accounts.
+
+
+def test_a_secret_is_looked_up_when_the_tap_starts_and_stands_in_no_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACME_KEY", "api-OPENS0EVERYTHING")
+    (group,) = groups(tmp_path).values()
+    assert "OPENS" not in repr(group)
+    config, secrets = group.config("forward")
+    assert config["smtp2go"]["accounts"][0]["api_key"] == "api-OPENS0EVERYTHING"
+    assert secrets == {"api-OPENS0EVERYTHING"}
+
+
+def test_a_secret_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("api-1\n", encoding="utf-8")
+    (group,) = groups(tmp_path, accounts=[{**SMTP2GO, "api_key": {"file": str(tmp_path / "key")}}]).values()
+    assert group.config("forward")[1] == {"api-1"}
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        {**SMTP2GO, "api_key": "api-OPEN"},
+        {"provider": "zeptomail", "client_secret": "OPEN"},
+        {"provider": "messangi", "report": {"mailbox": {"password": "OPEN"}}},
+    ],
+)
+def test_a_secret_in_the_open_is_refused_without_naming_it(tmp_path: Path, account: dict[str, Any]) -> None:
+    with pytest.raises(accounts.AccountsError) as found:
+        groups(tmp_path, accounts=[account])
+    assert "OPEN" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"accounts": [SMTP2GO, SMTP2GO]}, "stands twice"),
+        ({"accounts": [{"provider": "postman"}]}, "no provider"),
+        ({"accounts": None}, "no list"),
+        ({"backfill_share": 1.5}, "backfill_share"),
+        ({"accounts": [{**SMTP2GO, "group": "a|b"}]}, "a group's name"),
+    ],
+)
+def test_mistakes_in_the_file_are_told(tmp_path: Path, given: dict[str, Any], words: str) -> None:
+    with pytest.raises(accounts.AccountsError, match=words):
+        groups(tmp_path, **given)
+
+
+def test_a_missing_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ACME_KEY", raising=False)
+    (group,) = groups(tmp_path).values()
+    with pytest.raises(accounts.AccountsError, match="ACME_KEY"):
+        group.config("forward")
+
+
+def test_forward_and_backfill_share_one_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_KEY", "api-1")
+    (group,) = groups(tmp_path, backfill_share=0.7).values()
+    shares = [
+        group.config(kind)[0]["smtp2go"]["accounts"][0]["requests_per_minute"] for kind in ("forward", "backfill")
+    ]
+    assert shares == [18, 42]
+    assert group.purse("forward") != group.purse("backfill")
+    (alone,) = groups(tmp_path, backfill_share=None).values()
+    assert alone.config("backfill")[0]["smtp2go"]["accounts"][0]["requests_per_minute"] == 60
+    assert alone.purse("forward") == alone.purse("backfill")
+
+
+def test_a_backfill_has_times_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_KEY", "api-1")
+    given = {"accounts": [{**SMTP2GO, "start_date": "2026-03-01"}], "tap": {"start_date": "2026-03-01"}}
+    (group,) = groups(tmp_path, **given).values()
+    config, _ = group.config("backfill", start_date=DAY, end_date=DAY + 24 * HOUR)
+    assert config["start_date"] == "2026-02-01T00:00:00+00:00"
+    assert "start_date" not in config["smtp2go"]["accounts"][0]
+
+
+def test_quiet_accounts_keep_their_group_when_others_come(tmp_path: Path) -> None:
+    def found(count: int) -> dict[tuple[str, str], str]:
+        listed = [{**SMTP2GO, "account": f"a{number}"} for number in range(count)]
+        made = groups(tmp_path, accounts=listed, quiet_groups=8)
+        return {account.name: group.name for group in made.values() for account in group.accounts}
+
+    few, many = found(50), found(200)
+    assert few.items() <= many.items()
+    assert len(set(many.values())) == 8
+
+
+def test_the_streams_and_budgets_are_the_taps() -> None:
+    assert set(accounts.STREAMS) == {provider.name for provider in PROVIDERS}
+    about = json.loads(
+        subprocess.run([sys.executable, "-m", "tap_emaillogs", "--about=json"], capture_output=True, check=True).stdout
+    )
+    for name, budget in accounts.BUDGETS.items():
+        settings = about["settings"]["properties"][name]["properties"]
+        assert f"{budget}" in settings["requests_per_minute"]["description"] or settings["requests_per_minute"].get(
+            "default"
+        ) == budget, name
+
+
+# The ledger.
+
+
+def window(start: float, end: float, status: str = "complete", read_at: float = 0, stream: str = "smtp2go_activity") -> Any:
+    at = [DAY + hours * HOUR for hours in (start, end)]
+    return ledger.Window("smtp2go", "acme", stream, *at, status, DAY + (48 + read_at) * HOUR, 5, 1)
+
+
+def judge(*windows: Any) -> list[tuple[float, float, str]]:
+    account = accounts.Account("smtp2go", "acme", {})
+    found = ledger.verdict(windows, [account], DAY, DAY + 24 * HOUR)
+    assert found.whole is not bool(found.gaps)
+    return [((gap.start - DAY) / HOUR, (gap.end - DAY) / HOUR, gap.why) for gap in found.gaps]
+
+
+@pytest.mark.parametrize(
+    ("windows", "gaps"),
+    [
+        ([window(0, 24)], []),
+        ([window(-5, 8), window(8, 30)], []),
+        ([window(8, 30), window(-5, 9)], []),
+        ([], [(0, 24, "never read")]),
+        ([window(0, 8), window(9, 24)], [(8, 9, "never read")]),
+        ([window(0, 12), window(12, 24, "pending")], [(12, 24, "pending")]),
+        ([window(0, 12), window(12, 20, "failed")], [(12, 20, "failed"), (20, 24, "never read")]),
+        ([window(0, 12, "failed"), window(0, 24, read_at=1)], []),  # read again, and whole
+        ([window(0, 24), window(3, 4, "truncated", read_at=1)], [(3, 4, "truncated")]),
+        ([window(0, 24, stream="other")], [(0, 24, "never read")]),
+        ([window(-9, 2, "unavailable"), window(2, 24)], [(0, 2, "unavailable")]),
+    ],
+)
+def test_a_stretch_is_whole_when_complete_windows_cover_all_of_it(windows: list[Any], gaps: list[Any]) -> None:
+    assert judge(*windows) == gaps
+
+
+def test_what_is_lost_for_good_is_not_asked_for_again() -> None:
+    account = accounts.Account("smtp2go", "acme", {})
+    judged = [
+        ledger.verdict([window(0, 24, status)], [account], DAY, DAY + 24 * HOUR).curable
+        for status in ("truncated", "unavailable", "pending", "failed")
+    ]
+    assert judged == [False, False, True, True]
+
+
+# STATE.
+
+
+def one_state(bookmark: str) -> dict[str, Any]:
+    part = {"replication_key_value": bookmark}
+    return {
+        "bookmarks": {
+            "smtp2go_activity": {"partitions": [{"context": {"account": name}, **part} for name in ("acme", "beta")]},
+            "email_events": {
+                "partitions": [
+                    {"context": {"provider": "smtp2go", "account": name, "stream": "smtp2go_activity"}, **part}
+                    for name in ("acme", "beta")
+                ]
+            },
+        }
+    }
+
+
+def test_state_is_kept_by_account_and_goes_with_it_to_another_group(tmp_path: Path) -> None:
+    url, names = f"sqlite:///{tmp_path / 'state'}", [("smtp2go", "acme"), ("smtp2go", "beta")]
+    first = state.States(url, "forward", "run 1")
+    assert first.load(names) is None
+    first.save(one_state("2026-02-01"))
+    first.save(one_state("2026-02-02"))
+    assert state.States(url, "forward", "run 2").load(names) == one_state("2026-02-02")
+    (moved,) = [state.States(url, "forward", "run 3").load(names[:1])]
+    assert moved is not None
+    assert [part["context"]["account"] for part in moved["bookmarks"]["smtp2go_activity"]["partitions"]] == ["acme"]
+    assert state.States(url, "2026-02-01/2026-02-08", "run 4").load(names) is None
+
+
+def test_a_run_that_was_thought_dead_moves_no_state(tmp_path: Path) -> None:
+    url, names = f"sqlite:///{tmp_path / 'state'}", [("smtp2go", "acme"), ("smtp2go", "beta")]
+    for last in ("2026-02-02", "2026-02-03"):
+        dead, alive = state.States(url, "forward", "dead"), state.States(url, "forward", "alive")
+        dead.load(names)
+        alive.load(names)
+        alive.save(one_state(last))
+        with pytest.raises(state.StateMoved):
+            dead.save(one_state("2026-02-01"))
+        assert state.States(url, "forward", "").load(names) == one_state(last)
+
+
+# The processes.
+
+TAP = """
+import json, sys, time
+config = json.load(open(sys.argv[sys.argv.index("--config") + 1]))
+print('METRIC: {"metric":"record_count","value":3,"tags":{"stream":"s"}}', file=sys.stderr)
+print("begins with", config["key"], "--state" in sys.argv, file=sys.stderr)
+print(json.dumps({"type": "STATE", "value": {"bookmarks": {}}}), flush=True)
+time.sleep(float(config["sleep"]))
+sys.exit(int(config["status"]))
+"""
+LOADER = """
+import json, sys
+json.load(open(sys.argv[2]))
+for line in sys.stdin:
+    print(json.dumps(json.loads(line)["value"]), flush=True)
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    for name, text in {"tap": TAP, "loader": LOADER}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    found = Settings.load()
+    commands = {name: (sys.executable, str(tmp_path / name)) for name in ("tap", "loader")}
+    return replace(found, warehouse=f"duckdb:///{tmp_path}/w.duckdb", **commands)
+
+
+@pytest.mark.parametrize("status", [0, 1, 143])
+def test_what_became_of_both_processes_is_told_without_secrets(settings: Settings, status: int) -> None:
+    states: list[dict[str, Any]] = []
+    config = {"key": "very-secret-key", "sleep": 0, "status": status}
+    outcome = process.run(settings, config, {"very-secret-key"}, {"bookmarks": {}}, states.append)
+    assert (outcome.tap, outcome.loader, outcome.ok) == (status, 0, status == 0)
+    assert outcome.records == {"s": 3}
+    assert list(outcome.lines) == ["begins with *** True"]
+    assert states == [{"bookmarks": {}}]
+
+
+def test_a_loader_that_cannot_start_ends_the_tap(settings: Settings) -> None:
+    began = time.monotonic()
+    with pytest.raises(FileNotFoundError):
+        process.run(
+            replace(settings, loader=("/nonexistent",)), {"key": "k", "sleep": 60, "status": 0}, (), None, lambda _: None
+        )
+    assert time.monotonic() - began < 20
+
+
+def test_a_worker_that_is_killed_takes_the_tap_with_it(settings: Settings, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    tap = f"{shlex.quote(sys.executable)} -c \"import time, os; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)\""
+    script = (
+        "from dataclasses import replace; from emaillogs_dagster import process; "
+        "from emaillogs_dagster.settings import Settings; "
+        "process.run(Settings.load(), {}, (), None, print)"
+    )
+    environ = {**os.environ, "EMAILLOGS_TAP": tap, "EMAILLOGS_LOADER": shlex.join(settings.loader)}
+    environ["PYTHONPATH"] = os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])
+    worker = subprocess.Popen([sys.executable, "-c", script], env=environ, cwd=tmp_path)
+    deadline = time.monotonic() + 30
+    while not (mark.exists() and mark.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    pid = int(mark.read_text())
+    while Path(f"/proc/{pid}").exists() and "zombie" not in Path(f"/proc/{pid}/status").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
