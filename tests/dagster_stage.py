@@ -109,8 +109,13 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End Dagster and all that it started."""
         assert self._daemon
-        self._daemon.send_signal(signal.SIGINT)
+        if self._daemon.poll() is None:
+            self._daemon.send_signal(signal.SIGINT)
         try:
             self._daemon.wait(15)
         except subprocess.TimeoutExpired:

@@ -62,12 +62,11 @@ def assets(settings: Settings) -> dg.AssetsDefinition:
         outcome = process.run(settings, config, secrets, states.load(names), states.save)
         windows = warehouse.read(settings, group.accounts, start, end)
         whole = ledger.verdict(windows, group.accounts, start, end)
-        for stretch in stretches:
+        yield _result(whole)
+        for stretch in stretches if len(stretches) > 1 else ():
+            # Dagster knows the partition of a check's result by its run, which here has many.
             found = ledger.verdict(windows, group.accounts, stretch.start, stretch.end)
-            if len(stretches) == 1:
-                yield _result(found)
-            else:  # Dagster knows the partition of a check's result by its run, which here has many
-                context.instance.report_runless_asset_event(_evaluation(key_of(group.name, stretch.key), found))
+            context.instance.report_runless_asset_event(_evaluation(key_of(group.name, stretch.key), found))
         if whole.whole:
             states.forget(names)
         if not outcome.ok:
