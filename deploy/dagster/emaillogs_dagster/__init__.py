@@ -12,6 +12,7 @@ one. A *stretch* is a day, week or month of UTC. Backfills are partitioned by gr
     stretches    the partitions
     backfill     the assets: a table per stream, and the check of each partition
     forward      the asset of forward runs, their schedule, and the check that none is late
-    sensors      groups become partitions; what is missing is queued again; failures are told
+    sensors      groups become partitions; what is missing is queued, again if need be
+    alerts       failures are told
     coordinator  puts the tag on each run that the queue's limits go by
 """

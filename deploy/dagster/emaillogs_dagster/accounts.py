@@ -11,6 +11,10 @@
     - {provider: smtp2go, account: acme, group: acme, api_key: {env: ACME_SMTP2GO_KEY}}
     - {provider: jetemail, account: shop, api_key: {file: /run/secrets/shop-jetemail}}
 
+Accounts may come from a table instead, or beside the list; each row's `settings` is a JSON object as above:
+
+    table: {url: {env: ACCOUNTS_URL}, query: "select provider, account, settings from accounts where active"}
+
 Secrets stand in no file, run, tag or log of Dagster: the file names an environment variable (`{env: NAME}` or `$NAME`) or
 a file, and the worker looks there when it starts the tap. A secret in the open is refused.
 """
@@ -18,6 +22,7 @@ a file, and the worker looks there when it starts the tap. A secret in the open 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 import re
@@ -27,6 +32,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
 import yaml
 
 if TYPE_CHECKING:
@@ -125,9 +131,27 @@ def load(path: str) -> dict[str, Group]:
         given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise AccountsError(f"{path} cannot be read: {type(error).__name__}") from None
-    if not isinstance(given, dict) or not isinstance(given.get("accounts"), list):
+    if not isinstance(given, dict) or not (isinstance(given.get("accounts"), list) or given.get("table")):
         raise AccountsError(f"{path} has no list `accounts`")
-    return _grouped(given)
+    return _grouped({**given, "accounts": [*(given.get("accounts") or []), *_listed(given.get("table"))]})
+
+
+def _listed(table: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the accounts that a table has, as they would stand in the file."""
+    if not table:
+        return []
+    engine = sa.create_engine(_resolved(table["url"], set()), poolclass=sa.NullPool)
+    try:
+        with engine.connect() as connection:
+            rows = connection.execute(sa.text(table["query"])).mappings().all()
+    except sa.exc.SQLAlchemyError as error:
+        raise AccountsError(f"the table of accounts cannot be read: {type(error).__name__}") from None
+    entries = []
+    for row in rows:
+        settings = row.get("settings") or {}
+        settings = json.loads(settings) if isinstance(settings, str) else settings
+        entries.append({**settings, "provider": row["provider"], "account": row["account"]})
+    return entries
 
 
 def _grouped(given: Mapping[str, Any]) -> dict[str, Group]:

@@ -11,20 +11,21 @@ from typing import Any
 import dagster as dg
 
 from emaillogs_dagster import accounts, ledger, process, warehouse
+from emaillogs_dagster.coordinator import PREFIX
 from emaillogs_dagster.ledger import Verdict
 from emaillogs_dagster.process import Outcome
 from emaillogs_dagster.settings import Settings
 from emaillogs_dagster.state import States
 from emaillogs_dagster.stretches import asked_for, key_of, partitions
 
-LEDGER = dg.AssetKey(["emaillogs", "sync_windows"])
+LEDGER = dg.AssetKey([PREFIX, "sync_windows"])
 CHECK = "whole"
 _SHOWN = 20
 
 
 def table(stream: str) -> dg.AssetKey:
     """Return the asset of a stream's table."""
-    return dg.AssetKey(["emaillogs", stream])
+    return dg.AssetKey([PREFIX, stream])
 
 
 def assets(settings: Settings) -> dg.AssetsDefinition:
@@ -57,7 +58,8 @@ def assets(settings: Settings) -> dg.AssetsDefinition:
             raise dg.Failure(f"{settings.accounts} has no group {group_name} any more", allow_retries=False)
         start, end = stretches[0].start, stretches[-1].end
         names = accounts.names(group.accounts)
-        states = States(settings.state, f"{start:%Y-%m-%d}/{end:%Y-%m-%d}", context.run_id)
+        first, last = start.date().isoformat(), end.date().isoformat()
+        states = States(settings.state, f"{first}/{last}", context.run_id)
         config, secrets = group.config("backfill", start_date=start, end_date=end)
         outcome = process.run(settings, config, secrets, states.load(names), states.save)
         windows = warehouse.read(settings, group.accounts, start, end)
@@ -68,7 +70,7 @@ def assets(settings: Settings) -> dg.AssetsDefinition:
             found = ledger.verdict(windows, group.accounts, stretch.start, stretch.end)
             context.instance.report_runless_asset_event(_evaluation(key_of(group.name, stretch.key), found))
         if whole.whole:
-            states.forget(names)
+            states.forget(names, first, last)
         if not outcome.ok:
             raise dg.Failure(words(outcome), metadata=metadata(outcome))
         fed = {stream for account in group.accounts for stream in account.streams} | {"email_events", "sync_windows"}

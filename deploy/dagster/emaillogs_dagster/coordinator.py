@@ -10,19 +10,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dagster import QueuedRunCoordinator
-from dagster._core.storage.tags import PRIORITY_TAG
+from dagster._core.storage.tags import PRIORITY_TAG, RETRY_STRATEGY_TAG
 
 from emaillogs_dagster import accounts
 from emaillogs_dagster.settings import Settings
 from emaillogs_dagster.stretches import GROUPS, RANGE_START
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from dagster import DagsterRun
     from dagster._core.run_coordinator.base import SubmitRunContext
 
 PURSE, KIND, GROUP = "emaillogs/purse", "emaillogs/kind", "emaillogs/group"
+JOBS, PREFIX = ("forward_job", "backfill_job"), "emaillogs"
+"""Runs of these jobs, or of assets whose keys begin so, are ours."""
 _PRIORITY = {"forward": "10", "backfill": "-10"}
 
 
@@ -32,21 +32,33 @@ class BudgetRunCoordinator(QueuedRunCoordinator):
     def submit_run(self, context: SubmitRunContext) -> DagsterRun:
         """Put the tags on, and the run into the queue."""
         run = context.dagster_run
-        if found := whose(run.tags):
+        if found := whose(run):
             group, kind = found
-            known = accounts.load(Settings.load().accounts).get(group)
-            purse = known.purse(kind) if known else f"{group}:{kind}"
-            tags = {PURSE: purse, KIND: kind, GROUP: group, PRIORITY_TAG: run.tags.get(PRIORITY_TAG, _PRIORITY[kind])}
+            tags = {PURSE: _purse(group, kind), KIND: kind, GROUP: group}
+            # ALL_STEPS: a worker that died leaves nothing that could be left out the next time.
+            defaults = {PRIORITY_TAG: _PRIORITY[kind], RETRY_STRATEGY_TAG: "ALL_STEPS"}
+            tags |= {name: value for name, value in defaults.items() if name not in run.tags}
             self._instance.add_run_tags(run.run_id, tags)
         return super().submit_run(context)
 
 
-def whose(tags: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the group and the kind of a run; None: it is none of ours."""
-    if group := tags.get(f"dagster/partition/{GROUPS}"):
+def _purse(group: str, kind: str) -> str:
+    """Return the purse of a run; where the file cannot be read, one for both kinds, which is never too much."""
+    try:
+        return accounts.load(Settings.load().accounts)[group].purse(kind)
+    except (accounts.AccountsError, KeyError):
+        return group
+
+
+def whose(run: DagsterRun) -> tuple[str, str] | None:
+    """Return the group and the kind of a run; None: it is none that runs the tap."""
+    prefixes = {key.path[0] for key in run.asset_selection or ()}
+    if run.job_name not in JOBS and prefixes != {PREFIX}:
+        return None  # another team's
+    if group := run.tags.get(f"dagster/partition/{GROUPS}"):
         return group, "backfill"
-    if start := tags.get(RANGE_START):
+    if start := run.tags.get(RANGE_START):
         return start.partition("|")[0], "backfill"
-    if tags.get(KIND) == "forward" or "dagster/partition" in tags:
-        return tags.get("dagster/partition", ""), "forward"
+    if group := run.tags.get("dagster/partition"):
+        return group, "forward"
     return None

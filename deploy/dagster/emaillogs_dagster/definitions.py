@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from emaillogs_dagster import backfill, forward, sensors
+from emaillogs_dagster import alerts, backfill, forward, sensors
 from emaillogs_dagster.settings import Settings
 from emaillogs_dagster.stretches import partitions
 
@@ -34,6 +34,7 @@ defs = dg.Definitions(
     sensors=[
         sensors.new_groups(_settings),
         sensors.missing(_settings, _backfill_job),
-        sensors.alert(_settings),
+        alerts.failed_runs(_settings),
+        alerts.failed_checks(_settings),
     ],
 )

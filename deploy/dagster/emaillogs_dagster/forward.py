@@ -9,12 +9,13 @@ import dagster as dg
 
 from emaillogs_dagster import accounts, ledger, process, warehouse
 from emaillogs_dagster.backfill import facts, metadata, said, words
-from emaillogs_dagster.coordinator import GROUP, KIND
+from emaillogs_dagster.coordinator import GROUP, KIND, PREFIX
 from emaillogs_dagster.settings import Settings
+from emaillogs_dagster.state import FORWARD as SCOPE
 from emaillogs_dagster.state import States
 from emaillogs_dagster.stretches import groups
 
-FORWARD = dg.AssetKey(["emaillogs", "forward"])
+FORWARD = dg.AssetKey([PREFIX, "forward"])
 IN_PROGRESS = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -24,8 +25,11 @@ IN_PROGRESS = [
 ]
 _LATE = 3
 """So many intervals may pass without a run before a group is late."""
-_SETTLING = timedelta(minutes=30)
-"""No endpoint's windows end longer before now than this (ZeptoMail's exports: 15 minutes, made once an hour)."""
+_SETTLING, _EXPORTS = timedelta(minutes=10), timedelta(minutes=90)
+"""How long before now windows end, and a run's own time; ZeptoMail's exports are asked for once an hour."""
+_MINUTE = timedelta(minutes=1)
+_SILENT = timedelta(hours=1)
+"""After so long without any forward run Dagster's own freshness policy fails."""
 
 
 def asset(settings: Settings) -> dg.AssetsDefinition:
@@ -36,7 +40,7 @@ def asset(settings: Settings) -> dg.AssetsDefinition:
         partitions_def=groups,
         group_name="emaillogs",
         kinds={"singer"},
-        tags={KIND: "forward"},
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=_SILENT),
         retry_policy=dg.RetryPolicy(max_retries=1, delay=settings.retry_seconds),
     )
     def forward(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
@@ -44,7 +48,7 @@ def asset(settings: Settings) -> dg.AssetsDefinition:
         group = accounts.load(settings.accounts).get(context.partition_key)
         if group is None:
             raise dg.Failure(f"{settings.accounts} has no group {context.partition_key} any more", allow_retries=False)
-        states = States(settings.state, "forward", context.run_id)
+        states = States(settings.state, SCOPE, context.run_id)
         config, secrets = group.config("forward")
         outcome = process.run(settings, config, secrets, states.load(accounts.names(group.accounts)), states.save)
         if not outcome.ok:
@@ -57,7 +61,10 @@ def asset(settings: Settings) -> dg.AssetsDefinition:
 def job() -> Any:
     """Return the job of forward runs."""
     return dg.define_asset_job(
-        "forward_job", selection=dg.AssetSelection.assets(FORWARD), partitions_def=groups, tags={KIND: "forward"},
+        "forward_job",
+        selection=dg.AssetSelection.assets(FORWARD).without_checks(),
+        partitions_def=groups,
+        tags={KIND: "forward"},
         executor_def=dg.in_process_executor,  # a process less: the start is most of what a quiet run costs
     )
 
@@ -96,16 +103,24 @@ def lateness(settings: Settings) -> dg.AssetChecksDefinition:
 
     @dg.asset_check(asset=FORWARD, name="fresh")
     def fresh() -> dg.AssetCheckResult:
-        """Each endpoint's newest complete window ends at most three intervals ago, and nothing since then is missing."""
+        """Of each endpoint the minute that should have been read by now is complete."""
         now = datetime.now(UTC)
-        every: list[ledger.Gap] = []
-        for group in accounts.load(settings.accounts).values():
-            behind = timedelta(minutes=_LATE * group.every_minutes) + _SETTLING
-            start, end = now - behind - timedelta(minutes=1), now - behind
-            every += ledger.verdict(
-                warehouse.read(settings, group.accounts, start, end), group.accounts, start, end
-            ).gaps
-        found = ledger.Verdict(tuple(every), {}, 0, {})
+        every = accounts.load(settings.accounts).values()
+        due = {group.name: now - _behind(group) for group in every}
+        start, end = min(due.values(), default=now) - _MINUTE, max(due.values(), default=now)
+        windows = warehouse.read(settings, [account for group in every for account in group.accounts], start, end)
+        gaps = [
+            gap
+            for group in every
+            for gap in ledger.verdict(windows, group.accounts, due[group.name] - _MINUTE, due[group.name]).gaps
+        ]
+        found = ledger.Verdict(tuple(gaps), {}, 0, {})
         return dg.AssetCheckResult(passed=found.whole, metadata=facts(found), description=said(found))
 
     return fresh
+
+
+def _behind(group: accounts.Group) -> timedelta:
+    """Return how old the newest complete minute of a group may be."""
+    exports = any(account.provider == "zeptomail" for account in group.accounts)
+    return _LATE * group.every_minutes * _MINUTE + (_EXPORTS if exports else _SETTLING)

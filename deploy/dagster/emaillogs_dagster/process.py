@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,14 +113,17 @@ def run(
         for watcher in watchers:
             watcher.start()
         try:
-            for line in filter(bytes.strip, loader.stdout):
-                on_state(json.loads(line))
+            _confirm(loader.stdout, on_state)
             outcome.loader = loader.wait()
             if outcome.loader:
                 ours.close()  # nobody takes what the tap would still read
             outcome.tap = tap.wait()
+        except BaseException:
+            ours.close()  # somebody stops the run: the tap ends with a last STATE, which counts when it is loaded
+            with suppress(Exception):
+                _confirm(loader.stdout, on_state)
+            raise
         finally:
-            ours.close()
             for watcher in watchers:
                 watcher.join()
     outcome.seconds = time.monotonic() - began
@@ -153,6 +156,12 @@ def _file(stack: ExitStack, value: Mapping[str, Any]) -> int:
     file.flush()
     file.seek(0)
     return file.fileno()
+
+
+def _confirm(stream: IO[bytes], on_state: Callable[[dict[str, Any]], None]) -> None:
+    """Pass on each STATE that the loader prints, until it ends."""
+    for line in filter(bytes.strip, stream):
+        on_state(json.loads(line))
 
 
 def _listen(stream: IO[bytes], outcome: Outcome, hidden: list[str]) -> None:

@@ -23,7 +23,8 @@ class Settings:
         since: Where the first stretch begins, aware UTC.
         stretches_per_run: So many stretches of a group a run takes at most that the sensor asks for.
         retry_seconds: How long a failed step waits before its first retry; twice as long before the next.
-        pause_minutes: How long a group's backfills rest after a run failed; twice as long after each more, 6 hours at most.
+        pause_minutes: How long a range of stretches rests after a run that left something missing; twice as long after
+            each more, 6 hours at most.
         alert_url: Where failures are posted, as JSON `{"text": …}`; None: they are only logged.
     """
 

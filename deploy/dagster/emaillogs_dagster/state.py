@@ -28,6 +28,8 @@ _TABLE = sa.Table(
     sa.Column("moved_at", sa.DateTime, nullable=False),
 )
 Name = tuple[str, str]
+FORWARD = "forward"
+"""The scope of forward runs; a backfill's is its time, `2026-02-02/2026-02-09`."""
 
 
 class StateMoved(RuntimeError):
@@ -59,7 +61,7 @@ class States:
 
     Args:
         url: An address of SQLAlchemy.
-        scope: `forward`, or the stretches of a backfill: each goes on from its own STATE only.
+        scope: `forward`, or the time of a backfill: each goes on from its own STATE only.
         run_id: Who moves it.
     """
 
@@ -116,10 +118,18 @@ class States:
                 return
         raise StateMoved(f"another run has moved the STATE of {'/'.join(name)} meanwhile")
 
-    def forget(self, accounts: Iterable[Name]) -> None:
-        """Drop the STATE of these accounts in this scope: a stretch that is whole needs none."""
+    def forget(self, accounts: Iterable[Name], first: str, last: str) -> None:
+        """Drop what backfills that began from `first` to `last` (dates) left of these accounts: whole, they need none."""
+        scope = _TABLE.c.scope
         with self._engine.begin() as connection:
             for provider, account in accounts:
-                key = {"scope": self._scope, "provider": provider, "account": account}
-                connection.execute(_TABLE.delete().where(*(_TABLE.c[name] == value for name, value in key.items())))
+                connection.execute(
+                    _TABLE.delete().where(
+                        scope != FORWARD,
+                        scope >= first,
+                        scope < last,
+                        _TABLE.c.provider == provider,
+                        _TABLE.c.account == account,
+                    )
+                )
         self._known.clear()
