@@ -176,7 +176,7 @@ def test_what_is_lost_for_good_is_not_asked_for_again() -> None:
         ledger.verdict([window(0, 24, status)], [account], DAY, DAY + 24 * HOUR).curable
         for status in ("truncated", "unavailable", "pending", "failed")
     ]
-    assert judged == [False, False, True, True]
+    assert judged == [set(), set(), {("smtp2go", "acme")}, {("smtp2go", "acme")}]
 
 
 # STATE.
@@ -207,7 +207,16 @@ def test_state_is_kept_by_account_and_goes_with_it_to_another_group(tmp_path: Pa
     (moved,) = [state.States(url, "forward", "run 3").load(names[:1])]
     assert moved is not None
     assert [part["context"]["account"] for part in moved["bookmarks"]["smtp2go_activity"]["partitions"]] == ["acme"]
-    assert state.States(url, "2026-02-01/2026-02-08", "run 4").load(names) is None
+    assert state.States(url, "2026-02-01", "run 4").load(names) is None
+
+
+def test_backfills_of_a_stretch_that_is_whole_leave_no_state(tmp_path: Path) -> None:
+    url, names = f"sqlite:///{tmp_path / 'state'}", [("smtp2go", "acme"), ("smtp2go", "beta")]
+    for scope in ("forward", "2026-02-01", "2026-02-08"):
+        state.States(url, scope, "").save(one_state("2026-02-03"))
+    state.States(url, "2026-02-01", "").forget(names, "2026-02-01", "2026-02-08")
+    left = [scope for scope in ("forward", "2026-02-01", "2026-02-08") if state.States(url, scope, "").load(names)]
+    assert left == ["forward", "2026-02-08"]
 
 
 def test_a_run_that_was_thought_dead_moves_no_state(tmp_path: Path) -> None:

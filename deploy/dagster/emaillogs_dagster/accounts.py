@@ -27,7 +27,7 @@ import math
 import os
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ import sqlalchemy as sa
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 STREAMS = {
     "smtp2go": ("smtp2go_activity",),
@@ -115,6 +115,10 @@ class Group:
             config.setdefault(account.provider, {"accounts": []})["accounts"].append(own)
         config |= {name: moment.isoformat() for name, moment in times.items()}
         return config, secrets
+
+    def only(self, names: Collection[tuple[str, str]]) -> Group:
+        """Return the group with these accounts only."""
+        return replace(self, accounts=tuple(account for account in self.accounts if account.name in names))
 
     def purse(self, kind: str) -> str:
         """Return the value of the tag of which only one run may go at once."""

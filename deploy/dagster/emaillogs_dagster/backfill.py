@@ -57,10 +57,13 @@ def assets(settings: Settings) -> dg.AssetsDefinition:
         if group is None:
             raise dg.Failure(f"{settings.accounts} has no group {group_name} any more", allow_retries=False)
         start, end = stretches[0].start, stretches[-1].end
-        names = accounts.names(group.accounts)
-        first, last = start.date().isoformat(), end.date().isoformat()
-        states = States(settings.state, f"{first}/{last}", context.run_id)
-        config, secrets = group.config("backfill", start_date=start, end_date=end)
+        before = warehouse.read(settings, group.accounts, start, end)
+        lacking = ledger.verdict(before, group.accounts, start, end).curable
+        # A new account in a group, or one that failed: the others are not read again for it. All whole: somebody wants all.
+        readers = group.only(lacking) if lacking else group
+        names = accounts.names(readers.accounts)
+        states = States(settings.state, start.date().isoformat(), context.run_id)
+        config, secrets = readers.config("backfill", start_date=start, end_date=end)
         outcome = process.run(settings, config, secrets, states.load(names), states.save)
         windows = warehouse.read(settings, group.accounts, start, end)
         whole = ledger.verdict(windows, group.accounts, start, end)
@@ -70,7 +73,7 @@ def assets(settings: Settings) -> dg.AssetsDefinition:
             found = ledger.verdict(windows, group.accounts, stretch.start, stretch.end)
             context.instance.report_runless_asset_event(_evaluation(key_of(group.name, stretch.key), found))
         if whole.whole:
-            states.forget(names, first, last)
+            states.forget(accounts.names(group.accounts), *(moment.date().isoformat() for moment in (start, end)))
         if not outcome.ok:
             raise dg.Failure(words(outcome), metadata=metadata(outcome))
         fed = {stream for account in group.accounts for stream in account.streams} | {"email_events", "sync_windows"}

@@ -63,9 +63,9 @@ class Verdict:
         return not self.gaps
 
     @property
-    def curable(self) -> bool:
-        """Whether reading again may help."""
-        return any(gap.why not in FOR_GOOD for gap in self.gaps)
+    def curable(self) -> set[tuple[str, str]]:
+        """The accounts (provider, account) that reading again may help."""
+        return {gap.endpoint[:2] for gap in self.gaps if gap.why not in FOR_GOOD}
 
 
 def verdict(windows: Iterable[Window], accounts: Iterable[Account], start: datetime, end: datetime) -> Verdict:

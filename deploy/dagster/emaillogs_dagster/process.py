@@ -64,6 +64,7 @@ def loader_config(settings: Settings) -> tuple[dict[str, Any], set[str]]:
         "default_target_schema": settings.schema,
         "load_method": "upsert",
         "sanitize_null_text_characters": True,
+        "add_record_metadata": True,
     }
     return config, {password} - {""}
 

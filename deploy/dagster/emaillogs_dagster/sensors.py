@@ -1,7 +1,6 @@
 """What watches: groups become partitions, and what is missing is queued, again if need be."""
 
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -62,7 +61,7 @@ def _request(settings: Settings, instance: dg.DagsterInstance, group: Group) -> 
 
     So a stretch that fails again and again holds nothing else up, and is tried after pauses that double.
     """
-    ranges = _ranges(_wanted(settings, group), settings.stretches_per_run)
+    ranges = _ranges(settings, group)
     if not ranges:
         return None
     records = instance.get_run_records(dg.RunsFilter(tags={KIND: "backfill", GROUP: group.name}), limit=_REMEMBERED)
@@ -77,21 +76,21 @@ def _request(settings: Settings, instance: dg.DagsterInstance, group: Group) -> 
     return dg.RunRequest(tags=own | range_tags(group.name, chosen[0].key, chosen[-1].key))
 
 
-def _wanted(settings: Settings, group: Group) -> list[Stretch]:
-    """Return the stretches of a group that are not whole, and may be after another reading."""
-    stretches = all_stretches(settings, datetime.now(UTC) - _SETTLED, group.since)
-    if not stretches:
+def _ranges(settings: Settings, group: Group) -> list[list[Stretch]]:
+    """Return the ranges of stretches that are not whole, and may be after another reading.
+
+    Their edges never move, so that each try goes on from the STATE that the one before it left.
+    """
+    ranges: dict[int, list[Stretch]] = {}
+    for place, stretch in enumerate(all_stretches(settings, datetime.now(UTC) - _SETTLED)):
+        if group.since and stretch.end > group.since:
+            ranges.setdefault(place // settings.stretches_per_run, []).append(stretch)
+    if not ranges:
         return []
-    windows = warehouse.read(settings, group.accounts, stretches[0].start, stretches[-1].end)
-    return [one for one in stretches if ledger.verdict(windows, group.accounts, one.start, one.end).curable]
-
-
-def _ranges(wanted: Sequence[Stretch], most: int) -> list[list[Stretch]]:
-    """Return the stretches gathered with their neighbours, at most so many together."""
-    found: list[list[Stretch]] = []
-    for stretch in wanted:
-        if found and len(found[-1]) < most and found[-1][-1].end == stretch.start:
-            found[-1].append(stretch)
-        else:
-            found.append([stretch])
-    return found
+    every = [stretch for found in ranges.values() for stretch in found]
+    windows = warehouse.read(settings, group.accounts, every[0].start, every[-1].end)
+    return [
+        found
+        for found in ranges.values()
+        if any(ledger.verdict(windows, group.accounts, one.start, one.end).curable for one in found)
+    ]

@@ -29,7 +29,7 @@ _TABLE = sa.Table(
 )
 Name = tuple[str, str]
 FORWARD = "forward"
-"""The scope of forward runs; a backfill's is its time, `2026-02-02/2026-02-09`."""
+"""The scope of forward runs; a backfill's is the day it begins with, `2026-02-02`."""
 
 
 class StateMoved(RuntimeError):
@@ -61,7 +61,7 @@ class States:
 
     Args:
         url: An address of SQLAlchemy.
-        scope: `forward`, or the time of a backfill: each goes on from its own STATE only.
+        scope: `forward`, or the day a backfill begins with: each goes on from its own STATE only.
         run_id: Who moves it.
     """
 

@@ -49,15 +49,13 @@ def partitions(settings: Settings) -> dg.MultiPartitionsDefinition:
     return dg.MultiPartitionsDefinition({GROUPS: groups, TIME: times(settings)})
 
 
-def all_stretches(settings: Settings, now: datetime, since: datetime | None = None) -> list[Stretch]:
-    """Return the stretches that are over by `now` and end after `since`."""
+def all_stretches(settings: Settings, now: datetime) -> list[Stretch]:
+    """Return the stretches that are over by `now`, in order."""
     windows = times(settings)
     found = []
     for key in windows.get_partition_keys(current_time=now):
         start, end = windows.time_window_for_partition_key(key)
-        stretch = Stretch(key, start.astimezone(UTC), end.astimezone(UTC))
-        if since is None or stretch.end > since:
-            found.append(stretch)
+        found.append(Stretch(key, start.astimezone(UTC), end.astimezone(UTC)))
     return found
 
 
