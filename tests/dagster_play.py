@@ -1,4 +1,4 @@
-"""Accounts × days read through a real Dagster, with what goes wrong on the way: for the test and for `scripts/scale`."""
+"""Accounts × days read through a real Dagster, with what goes wrong on the way: for the test and for `scripts/simulate`."""
 
 from __future__ import annotations
 
