@@ -1,4 +1,4 @@
-"""Accounts × days read through a real Dagster, with what goes wrong on the way: for the test and for `scripts/simulate`."""
+"""Accounts and days read through a real Dagster, with what goes wrong on the way; also for `scripts/simulate`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ class Play:
     def _whole(self) -> bool:
         if self.fault:
             self._kill_one()
-            failed = "select 1 from event_logs where dagster_event_type in ('STEP_UP_FOR_RETRY', 'STEP_FAILURE') limit 1"
+            failed = (
+                "select 1 from event_logs where dagster_event_type in ('STEP_UP_FOR_RETRY', 'STEP_FAILURE') limit 1"
+            )
             if self.fault.times and self.stage.ask(failed):
                 self.fault.times = 0  # the vendor is up again
         self.verdicts = self.stage.verdicts()
@@ -75,7 +77,9 @@ class Play:
     @property
     def killed(self) -> str | None:
         """The run whose worker was killed."""
-        rows = self.stage.ask("select run_id from event_logs where event like %s limit 1", f"%(pid: {self.killed_pid})%")
+        rows = self.stage.ask(
+            "select run_id from event_logs where event like %s limit 1", f"%(pid: {self.killed_pid})%"
+        )
         return rows[0][0] if rows else None
 
     def tables(self) -> dict[str, int]:
@@ -141,7 +145,7 @@ class Play:
 
 
 @contextmanager
-def played(  # noqa: PLR0913 - a play
+def played(
     folder: Path,
     accounts: int,
     days: int,
@@ -157,7 +161,9 @@ def played(  # noqa: PLR0913 - a play
     today = datetime.now(UTC).date()
     since = today - timedelta(days=days)
     given, secrets = [], {"EMAILLOGS_PG_SECRET": PASSWORD}
-    options: dict[str, Any] = {name: {"span_days": days - 1.5, "accounts": {}} for name in dict.fromkeys(KINDS[:accounts])}
+    options: dict[str, Any] = {
+        name: {"span_days": days - 1.5, "accounts": {}} for name in dict.fromkeys(KINDS[:accounts])
+    }
     for number in range(accounts):
         kind, name = KINDS[number % len(KINDS)], f"account{number:04d}"
         secrets[f"KEY_{number}"] = f"api-PLAY{number:020d}" if kind == "smtp2go" else f"api_play{number:020d}"

@@ -1,7 +1,7 @@
 """Many accounts and days through a real Dagster, as `docs/scaling.md` tells of it; prints a table.
 
-    scripts/simulate --accounts 1000 --days 30 --groups 20
-    scripts/simulate --accounts 3 --days 10 --groups 0 --trouble      what the test plays
+scripts/simulate --accounts 1000 --days 30 --groups 20
+scripts/simulate --accounts 3 --days 10 --groups 0 --trouble      what the test plays
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
         with play_of as play, Meter(play.stage) as meter:
             play.until_whole(given.minutes * 60)
-            for line in (*told(play, meter), *(mistakes := wrong(play))):
-                print(line)
+            mistakes = wrong(play)
+            sys.stdout.write("\n".join([*told(play, meter), *mistakes, ""]))
     return 1 if mistakes else 0
 
 
@@ -63,7 +63,8 @@ def told(play: Play, meter: Meter) -> Iterator[str]:
     runs = play.stage.runs()
     yield "| | |"
     yield "| --- | --- |"
-    yield f"| accounts, groups, days, partitions | {play.accounts:,}, {len(play.groups)}, {play.days}, {len(play.verdicts):,} |"
+    sizes = (play.accounts, len(play.groups), play.days, len(play.verdicts))
+    yield f"| accounts, groups, days, partitions | {', '.join(f'{size:,}' for size in sizes)} |"
     yield f"| minutes until every partition was whole | {play.seconds / 60:.1f} |"
     yield f"| requests; refused | {len(play.box.requests):,}; {sum(one.status == 429 for one in play.box.requests)} |"
     yield f"| rows loaded (raw, events) | {', '.join(f'{count:,}' for count in rows(play))} |"
@@ -77,7 +78,8 @@ def told(play: Play, meter: Meter) -> Iterator[str]:
         )
     for kind, used in meter.used().items():
         each = used.cpu / used.processes
-        yield f"| CPU s of {kind} | {used.cpu:.0f} ({used.processes} processes, {each:.1f} each), largest {used.peak:.0f} MB |"
+        said = f"{used.cpu:.0f} ({used.processes} processes, {each:.1f} each), largest {used.peak:.0f} MB"
+        yield f"| CPU s of {kind} | {said} |"
     for name, count in sorted(play.stored().items()):
         yield f"| Dagster's `{name}` | {count:,} rows |"
     for name, query in SIZES.items():
@@ -90,7 +92,7 @@ SIZES = {
     "the data": "select pg_size_pretty(sum(pg_total_relation_size(relid))) from pg_stat_user_tables "
     "where schemaname = 'tap_emaillogs'",
     "rows of the ledger": "select count(*) from tap_emaillogs.sync_windows",
-    "rows of STATE, characters of the longest": "select count(*) || ', ' || max(length(state)) from tap_emaillogs_state",
+    "rows of STATE, the longest": "select count(*) || ', ' || max(length(state)) from tap_emaillogs_state",
 }
 
 

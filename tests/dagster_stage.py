@@ -1,18 +1,18 @@
-"""A whole Dagster for a test: PostgreSQL storage, run queue, daemon, the code location of `deploy/dagster`, strict vendors.
+"""A whole Dagster for a test: PostgreSQL storage, run queue, daemon and the code location of `deploy/dagster`.
 
-`Stage` writes what a deployment has (accounts, `dagster.yaml`), starts `dagster-daemon run` and looks at what Dagster wrote
-into its database; nothing of Dagster is imported here.
+`Stage` writes what a deployment has (accounts, `dagster.yaml`), starts `dagster-daemon run` and looks at what Dagster
+wrote into its database; nothing of Dagster is imported here.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -20,15 +20,17 @@ import psycopg
 import pytest
 import yaml
 
-from sandbox.server import Sandbox
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sandbox.server import Sandbox
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "deploy" / "dagster"
 BIN = os.environ.get("DAGSTER_BIN")
-needs_dagster = pytest.mark.skipif(BIN is None, reason="DAGSTER_BIN is not set: scripts/test installs Dagster and sets it")
+needs_dagster = pytest.mark.skipif(
+    BIN is None, reason="DAGSTER_BIN is not set: scripts/test installs Dagster and sets it"
+)
 LOADERS = Path(os.environ.get("MELTANO_SYS_DIR_ROOT", ROOT / ".meltano")) / "loaders"
 
 
@@ -61,7 +63,7 @@ class Stage:
         settings: Further `EMAILLOGS_*` variables.
     """
 
-    def __init__(  # noqa: PLR0913 - a stage
+    def __init__(
         self,
         folder: Path,
         dsn: str,
@@ -80,7 +82,9 @@ class Stage:
             **secrets,
             "DAGSTER_HOME": str(folder),
             "DAGSTER_POSTGRES_URL": dsn,
-            "PYTHONPATH": os.pathsep.join([str(PROJECT), *([os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else [])]),
+            "PYTHONPATH": os.pathsep.join(
+                [str(PROJECT), *([os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else [])]
+            ),
             "EMAILLOGS_ACCOUNTS": str(folder / "accounts.yaml"),
             "EMAILLOGS_WAREHOUSE": dsn,
             "EMAILLOGS_STATE": dsn,
@@ -116,15 +120,11 @@ class Stage:
         assert self._daemon
         if self._daemon.poll() is None:
             self._daemon.send_signal(signal.SIGINT)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._daemon.wait(15)
-        except subprocess.TimeoutExpired:
-            pass
         for pid in self.processes():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         self.log.close()
 
     def processes(self, word: str = "") -> list[int]:
@@ -165,9 +165,9 @@ class Stage:
 
     def runs(self) -> list[Ran]:
         """Return all runs, the oldest first."""
+        tag = "(select value from run_tags t where t.run_id = r.run_id and key = 'emaillogs/{}')"
         rows = self.ask(
-            "select run_id, status, (select value from run_tags t where t.run_id = r.run_id and key = 'emaillogs/kind'), "
-            "(select value from run_tags t where t.run_id = r.run_id and key = 'emaillogs/group'), "
+            f"select run_id, status, {tag.format('kind')}, {tag.format('group')}, "
             "create_timestamp, start_time, end_time from runs r order by id"
         )
         return [Ran(*row[:4], row[4].replace(tzinfo=UTC), *(_moment(one) for one in row[5:])) for row in rows]

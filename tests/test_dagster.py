@@ -9,9 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
@@ -21,6 +20,10 @@ from dagster_play import Play, played
 from dagster_stage import BIN, PROJECT, loader, needs_dagster
 from postgres import ABSENT
 from sandbox.server import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [
     needs_dagster,
@@ -32,7 +35,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
-    """3 accounts × 10 days: one worker is killed on the way, one vendor is down for a while."""
+    """3 accounts and 10 days: one worker is killed on the way, one vendor is down for a while."""
     with played(tmp_path_factory.mktemp("dagster"), accounts=3, days=10) as found:
         found.until_whole(300)
         yield found
@@ -110,7 +113,10 @@ def inside(script: str, folder: Path, **environ: str) -> str:
     """Run a script in Dagster's environment, with what a laptop has; return what it prints."""
     shutil.copy(PROJECT / "laptop" / "dagster.yaml", folder)
     own = {name: value for name, value in os.environ.items() if not name.startswith(("EMAILLOGS_", "DAGSTER_"))}
-    own |= {"PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]), "DAGSTER_HOME": str(folder)}
+    own |= {
+        "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]),
+        "DAGSTER_HOME": str(folder),
+    }
     done = subprocess.run(
         [f"{BIN}/python", "-W", "ignore", "-c", script],
         cwd=folder,
@@ -181,4 +187,9 @@ print(whose(Run(job_name="__ASSET_JOB", asset_selection={AssetKey(["theirs"])}, 
 
 
 def test_every_run_of_ours_has_a_purse_however_it_was_started_and_no_other(tmp_path: Path) -> None:
-    assert inside(WHOSE, tmp_path).splitlines() == ["('a', 'backfill')", "('b', 'backfill')", "('c', 'forward')", "None"]
+    assert inside(WHOSE, tmp_path).splitlines() == [
+        "('a', 'backfill')",
+        "('b', 'backfill')",
+        "('c', 'forward')",
+        "None",
+    ]

@@ -1,4 +1,4 @@
-"""The parts of `deploy/dagster` that need no Dagster: accounts and secrets, the ledger's verdict, STATE, the two processes."""
+"""The parts of `deploy/dagster` that need no Dagster: accounts, the ledger's verdict, STATE, the two processes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ sys.path.append(str(PROJECT))
 
 from emaillogs_dagster import accounts, ledger, process, state  # noqa: E402 - found where the line above says
 from emaillogs_dagster.settings import Settings  # noqa: E402
+
 from tap_emaillogs.providers import PROVIDERS  # noqa: E402
 
 DAY = datetime(2026, 2, 1, tzinfo=UTC)
@@ -130,15 +131,18 @@ def test_the_streams_and_budgets_are_the_taps() -> None:
     )
     for name, budget in accounts.BUDGETS.items():
         settings = about["settings"]["properties"][name]["properties"]
-        assert f"{budget}" in settings["requests_per_minute"]["description"] or settings["requests_per_minute"].get(
-            "default"
-        ) == budget, name
+        assert (
+            f"{budget}" in settings["requests_per_minute"]["description"]
+            or settings["requests_per_minute"].get("default") == budget
+        ), name
 
 
 # The ledger.
 
 
-def window(start: float, end: float, status: str = "complete", read_at: float = 0, stream: str = "smtp2go_activity") -> Any:
+def window(
+    start: float, end: float, status: str = "complete", read_at: float = 0, stream: str = "smtp2go_activity"
+) -> Any:
     at = [DAY + hours * HOUR for hours in (start, end)]
     return ledger.Window("smtp2go", "acme", stream, *at, status, DAY + (48 + read_at) * HOUR, 5, 1)
 
@@ -274,14 +278,19 @@ def test_a_loader_that_cannot_start_ends_the_tap(settings: Settings) -> None:
     began = time.monotonic()
     with pytest.raises(FileNotFoundError):
         process.run(
-            replace(settings, loader=("/nonexistent",)), {"key": "k", "sleep": 60, "status": 0}, (), None, lambda _: None
+            replace(settings, loader=("/nonexistent",)),
+            {"key": "k", "sleep": 60, "status": 0},
+            (),
+            None,
+            lambda _: None,
         )
     assert time.monotonic() - began < 20
 
 
 def test_a_worker_that_is_killed_takes_the_tap_with_it(settings: Settings, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    tap = f"{shlex.quote(sys.executable)} -c \"import time, os; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)\""
+    sleeper = f"import time, os; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    tap = shlex.join([sys.executable, "-c", sleeper])
     script = (
         "from dataclasses import replace; from emaillogs_dagster import process; "
         "from emaillogs_dagster.settings import Settings; "

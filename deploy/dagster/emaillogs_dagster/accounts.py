@@ -11,12 +11,12 @@
     - {provider: smtp2go, account: acme, group: acme, api_key: {env: ACME_SMTP2GO_KEY}}
     - {provider: jetemail, account: shop, api_key: {file: /run/secrets/shop-jetemail}}
 
-Accounts may come from a table instead, or beside the list; each row's `settings` is a JSON object as above:
+Accounts may come from a table too; each row's `settings` is a JSON object as above:
 
     table: {url: {env: ACCOUNTS_URL}, query: "select provider, account, settings from accounts where active"}
 
-Secrets stand in no file, run, tag or log of Dagster: the file names an environment variable (`{env: NAME}` or `$NAME`) or
-a file, and the worker looks there when it starts the tap. A secret in the open is refused.
+Secrets stand in no file, run, tag or log of Dagster: the file names an environment variable (`{env: NAME}`, `$NAME`) or
+another file, and the worker looks there when it starts the tap. A secret in the open is refused.
 """
 
 from __future__ import annotations

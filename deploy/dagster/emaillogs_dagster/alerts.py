@@ -1,4 +1,4 @@
-"""Who is told of failures: Dagster's log, and whatever takes `{"text": …}` at `EMAILLOGS_ALERT_URL`, as chat services do."""
+"""Who is told of failures: Dagster's log and what takes `{"text": …}` at `EMAILLOGS_ALERT_URL`, as chat services do."""
 
 import json
 import logging
@@ -57,5 +57,6 @@ def alert(settings: Settings, text: str) -> None:
     logging.getLogger("emaillogs").error(text)
     if settings.alert_url:
         headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(settings.alert_url, json.dumps({"text": text}).encode(), headers)
-        urllib.request.urlopen(request, timeout=10).close()
+        body = json.dumps({"text": text}).encode()
+        request = urllib.request.Request(settings.alert_url, body, headers)  # noqa: S310 - the deployment names it
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - likewise

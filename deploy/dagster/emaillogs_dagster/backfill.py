@@ -1,4 +1,4 @@
-"""The assets: one table per stream, partitioned by group × stretch; one run of the tap makes all of them.
+"""The assets: one table per stream, partitioned by group and stretch; one run of the tap makes all of them.
 
 A run reads its stretches with `start_date` and `end_date`, in one process of the tap, and never sees the STATE of the
 forward runs. It keeps a STATE of its own until the stretch is whole, so that a worker that died, or an export that had
@@ -59,7 +59,7 @@ def assets(settings: Settings) -> dg.AssetsDefinition:
         start, end = stretches[0].start, stretches[-1].end
         before = warehouse.read(settings, group.accounts, start, end)
         lacking = ledger.verdict(before, group.accounts, start, end).curable
-        # A new account in a group, or one that failed: the others are not read again for it. All whole: somebody wants all.
+        # One account is new in its group, or failed: the others are not read again. All whole: somebody wants it all.
         readers = group.only(lacking) if lacking else group
         names = accounts.names(readers.accounts)
         states = States(settings.state, start.date().isoformat(), context.run_id)

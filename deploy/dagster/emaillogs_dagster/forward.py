@@ -86,7 +86,9 @@ def schedule(settings: Settings) -> dg.ScheduleDefinition:
             turn = int.from_bytes(hashlib.sha256(group.name.encode()).digest()[:4], "big")
             if (minute + turn) % group.every_minutes == 0 and group.name in known - busy:
                 yield dg.RunRequest(
-                    run_key=f"{group.name}:{minute}", partition_key=group.name, tags={KIND: "forward", GROUP: group.name}
+                    run_key=f"{group.name}:{minute}",
+                    partition_key=group.name,
+                    tags={KIND: "forward", GROUP: group.name},
                 )
 
     return due

@@ -152,7 +152,7 @@ def _end_with_parent() -> None:
 
 def _file(stack: ExitStack, value: Mapping[str, Any]) -> int:
     """Return a descriptor of a file without a name that holds `value`: it is gone with the processes that have it."""
-    file = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
+    file = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))  # noqa: SIM115 - the stack closes it
     json.dump(value, file)
     file.flush()
     file.seek(0)

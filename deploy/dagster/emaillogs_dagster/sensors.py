@@ -37,8 +37,8 @@ def new_groups(settings: Settings) -> dg.SensorDefinition:
 def missing(settings: Settings, target: Any) -> dg.SensorDefinition:
     """Return the sensor that asks for what is missing: never read, failed or pending; not what is lost for good.
 
-    It looks at groups that have a `since`, fifty at a time, and asks for one range of stretches of each group that has no
-    backfill waiting or going.
+    It looks at groups that have a `since`, fifty at a time, and asks for one range of stretches of each group that has
+    no backfill waiting or going.
     """
 
     @dg.sensor(

@@ -119,7 +119,7 @@ class States:
         raise StateMoved(f"another run has moved the STATE of {'/'.join(name)} meanwhile")
 
     def forget(self, accounts: Iterable[Name], first: str, last: str) -> None:
-        """Drop what backfills that began from `first` to `last` (dates) left of these accounts: whole, they need none."""
+        """Drop what backfills that began from `first` to `last` (dates) left of these accounts: the time is whole."""
         scope = _TABLE.c.scope
         with self._engine.begin() as connection:
             for provider, account in accounts:

@@ -1,9 +1,11 @@
-"""Partitions: groups of accounts × stretches of time.
+"""Partitions: groups of accounts by stretches of time.
 
-Dagster advises at most 100,000 partitions per asset, and both dimensions count. Weeks of two years are 104, so 960 groups
-fit; of 100,000 accounts, 99 % of them quiet, 1,000 busy ones alone and 99,000 in groups of 250 make 1,396 groups: months
-then, 24 × 1,396 = 33,504. A run takes one partition when it is started in the UI, and a range of one group's when the
-sensor asks for it (`sensors.missing`); never more than one group, since the limit of the queue goes by group.
+Dagster advises at most 100,000 partitions per asset, and both dimensions count. Two years are 104 weeks, so 960 groups
+fit; or 24 months, and 4,160 groups. (274 accounts, each alone, by the days of a year are too many: 100,010.)
+
+Started in the UI, a run takes one partition; asked for by the sensor (`sensors.missing`), a range of one group's
+stretches. No `BackfillPolicy` makes such ranges: Dagster holds that dimension constant that has fewer keys, and lets the
+range go over the other, be it the groups; but the queue's limit goes by group, so a run must not have two.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ def times(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
 
 
 def partitions(settings: Settings) -> dg.MultiPartitionsDefinition:
-    """Return groups × stretches."""
+    """Return groups by stretches."""
     return dg.MultiPartitionsDefinition({GROUPS: groups, TIME: times(settings)})
 
 
