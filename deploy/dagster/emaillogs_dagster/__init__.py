@@ -1,7 +1,8 @@
 """Many accounts and long backfills of tap-emaillogs on Dagster: `dagster dev -m emaillogs_dagster.definitions`.
 
 A *group* is one or more accounts that one process of the tap reads: a busy account is a group of its own, quiet ones
-share one. A *stretch* is a day, week or month of UTC. Backfills are partitioned by group and stretch, forward runs by group.
+share one. A *stretch* is a day, week or month of UTC. Backfills are partitioned by group and stretch, forward runs by
+group.
 
     settings     what the environment says: files, databases, commands
     accounts     the file of accounts: groups, secrets by reference, shares of the budgets

@@ -1,8 +1,9 @@
 """The run queue, with the tag that its limits go by on every run, however it was started.
 
-`dagster.yaml` limits `emaillogs/purse` to one run per value, so that no account's budget is spent twice. Dagster puts tags
-on the runs of a schedule or sensor, but not on what somebody starts in the UI; here all runs pass, as Dagster's documents
-have it for attributing runs. A purse is a group, or a group and `forward` or `backfill` where the two share its budget.
+`dagster.yaml` limits `emaillogs/purse` to one run per value, so that no account's budget is spent twice. Dagster puts
+tags on the runs of a schedule or sensor, but not on what somebody starts in the UI; here all runs pass, as Dagster's
+documents have it for attributing runs. A purse is a group, or a group and `forward` or `backfill` where the two share
+its budget.
 """
 
 from __future__ import annotations

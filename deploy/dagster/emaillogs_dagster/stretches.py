@@ -4,8 +4,8 @@ Dagster advises at most 100,000 partitions per asset, and both dimensions count.
 fit; or 24 months, and 4,160 groups. (274 accounts, each alone, by the days of a year are too many: 100,010.)
 
 Started in the UI, a run takes one partition; asked for by the sensor (`sensors.missing`), a range of one group's
-stretches. No `BackfillPolicy` makes such ranges: Dagster holds that dimension constant that has fewer keys, and lets the
-range go over the other, be it the groups; but the queue's limit goes by group, so a run must not have two.
+stretches. No `BackfillPolicy` makes such ranges: Dagster holds that dimension constant that has fewer keys, and lets
+the range go over the other, be it the groups; but the queue's limit goes by group, so a run must not have two.
 """
 
 from __future__ import annotations
