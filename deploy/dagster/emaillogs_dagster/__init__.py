@@ -5,7 +5,8 @@ share one. A *stretch* is a day, week or month of UTC. Backfills are partitioned
 group.
 
     settings     what the environment says: files, databases, commands
-    accounts     the file of accounts: groups, secrets by reference, shares of the budgets
+    accounts     the file of accounts: groups, and their shares of the budgets
+    references   secrets, which are named and never written down
     process      the tap piped into the loader, as two processes; `guard` ends them with the worker
     state        STATE, one row per account, moved only after the loader has confirmed it
     warehouse    reads the ledger's rows
