@@ -62,7 +62,7 @@ class Play:
                 self.fault.times = 0  # the vendor is up again
         self.verdicts = self.stage.verdicts()
         forward = {run.group for run in self.stage.runs() if run.kind == "forward" and run.status == "SUCCESS"}
-        whole = len(self.verdicts) == len(self.groups) * self.days and all(self.verdicts.values())
+        whole = len(self.verdicts) >= len(self.groups) * self.days and all(self.verdicts.values())
         return whole and forward == set(self.groups)
 
     def _kill_one(self) -> None:
@@ -156,9 +156,10 @@ def played(
     every_minutes: int = 1,
     runs: int = 6,
     stretches: int = 10,
+    page_size: int = 5,
 ) -> Iterator[Play]:
     """Start everything: `accounts` with `size` rows each over `days`, alone or in `quiet_groups`."""
-    today = datetime.now(UTC).date()
+    today = (datetime.now(UTC) - timedelta(minutes=30)).date()  # yesterday is asked for when it is settled
     since = today - timedelta(days=days)
     given, secrets = [], {"EMAILLOGS_PG_SECRET": PASSWORD}
     options: dict[str, Any] = {
@@ -178,7 +179,7 @@ def played(
             "quiet_groups": quiet_groups or 1,
             # Forward runs begin yesterday, so that all that is older comes from backfills.
             "tap": {"max_tries": 2, "start_date": (today - timedelta(days=1)).isoformat()},
-            "providers": {name: {"base_url": box.base_url(name), "page_size": 20} for name in options},
+            "providers": {name: {"base_url": box.base_url(name), "page_size": page_size} for name in options},
             "accounts": given,
         }
         settings = {"SINCE": since.isoformat(), "STRETCH": "day", "RETRY_SECONDS": "2", "PAUSE_MINUTES": "0.1"}

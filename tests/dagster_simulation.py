@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
+import dagster_screens
 from dagster_meter import Meter
 from dagster_play import Play, played
 
@@ -34,9 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--groups", type=int, default=20, help="accounts share so many; 0: each is alone")
     parser.add_argument("--rows", type=int, default=60, help="rows of each account over all days")
     parser.add_argument("--stretches", type=int, default=30, help="days that one run takes at most")
+    parser.add_argument("--page-size", type=int, default=20, help="rows that a vendor shows at once")
     parser.add_argument("--runs", type=int, default=2, help="runs at the same time")
     parser.add_argument("--every", type=int, default=10, help="minutes between forward runs")
     parser.add_argument("--minutes", type=float, default=60, help="give up after so long")
+    parser.add_argument("--screens", type=Path, metavar="FOLDER", help="put pictures of Dagster's pages there")
     parser.add_argument("--trouble", action="store_true", help="kill a worker, and let a vendor be down for a while")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="simulate-") as folder:
@@ -50,9 +53,12 @@ def main(arguments: list[str] | None = None) -> int:
             every_minutes=given.every,
             runs=given.runs,
             stretches=given.stretches,
+            page_size=given.page_size,
         )
         with play_of as play, Meter(play.stage) as meter:
             play.until_whole(given.minutes * 60)
+            if given.screens:
+                dagster_screens.take(play, given.screens)
             mistakes = wrong(play)
             sys.stdout.write("\n".join([*told(play, meter), *mistakes, ""]))
     return 1 if mistakes else 0

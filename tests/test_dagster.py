@@ -43,7 +43,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
 
 def test_every_partition_is_whole_in_the_end(play: Play) -> None:
     verdicts = play.stage.verdicts()
-    assert len(verdicts) == play.accounts * play.days
+    assert len(verdicts) >= play.accounts * play.days
     assert all(verdicts.values())
 
 
@@ -69,7 +69,9 @@ def test_the_rows_are_the_vendors(play: Play) -> None:
 def test_no_budget_was_ever_overdrawn(play: Play) -> None:
     """The vendors count strictly, and ban for a minute: none of them ever refused."""
     assert {logged.status for logged in play.box.requests} <= {200, 503}
-    assert max(play.most_a_minute().values()) > 0
+    most = play.most_a_minute()
+    assert max(most.values()) > 10, "what was asked for was worth counting"
+    assert all(count <= (60 if who.startswith("smtp2go") else 240) for who, count in most.items())
 
 
 def test_no_two_runs_spent_one_purse_at_once(play: Play) -> None:
