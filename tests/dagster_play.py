@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import threading
 import time
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +45,8 @@ class Play:
     groups: list[str]
     secrets: dict[str, str]
     fault: Fault | None
+    alerts: list[str]
+    """What was posted to the deployment's alert address."""
     killed_pid: int | None = None
     seconds: float = 0.0
     verdicts: dict[str, bool] = field(default_factory=dict)
@@ -62,7 +67,8 @@ class Play:
                 self.fault.times = 0  # the vendor is up again
         self.verdicts = self.stage.verdicts()
         forward = {run.group for run in self.stage.runs() if run.kind == "forward" and run.status == "SUCCESS"}
-        whole = len(self.verdicts) >= len(self.groups) * self.days and all(self.verdicts.values())
+        told = not self.fault or bool(self.alerts)
+        whole = told and len(self.verdicts) >= len(self.groups) * self.days and all(self.verdicts.values())
         return whole and forward == set(self.groups)
 
     def _kill_one(self) -> None:
@@ -171,7 +177,8 @@ def played(
         options[kind]["accounts"][secrets[f"KEY_{number}"]] = {"label": name}
         own = {"provider": kind, "account": name, "api_key": {"env": f"KEY_{number}"}}
         given.append(own if quiet_groups else {**own, "group": name})
-    with server() as plain, Sandbox(seed=5, size=size, vendors=options, options=options, enforce_budget=True) as box:
+    box = Sandbox(seed=5, size=size, vendors=options, options=options, enforce_budget=True)
+    with server() as plain, box, alerted() as (alert_url, alerts):
         file = {
             "since": since.isoformat(),
             "every_minutes": every_minutes,
@@ -183,7 +190,7 @@ def played(
             "accounts": given,
         }
         settings = {"SINCE": since.isoformat(), "STRETCH": "day", "RETRY_SECONDS": "2", "PAUSE_MINUTES": "0.1"}
-        settings |= {"STRETCHES_PER_RUN": str(stretches)}
+        settings |= {"STRETCHES_PER_RUN": str(stretches), "ALERT_URL": alert_url}
         dsn = plain.replace("//tap@", f"//tap:{PASSWORD}@")
         stage = Stage(folder, dsn, box, file, secrets, **{f"EMAILLOGS_{name}": text for name, text in settings.items()})
 
@@ -195,7 +202,29 @@ def played(
         fault = box.fault(kind="status", vendor="jetemail", status=503, times=-1) if trouble else None
         with stage:
             names = {own.get("group") for own in given} if not quiet_groups else set(_groups(stage))
-            yield Play(stage, box, accounts, days, sorted(str(name) for name in names), secrets, fault)
+            yield Play(stage, box, accounts, days, sorted(str(name) for name in names), secrets, fault, alerts)
+
+
+@contextmanager
+def alerted() -> Iterator[tuple[str, list[str]]]:
+    """Take what is posted to an address; yield that and the texts."""
+    texts: list[str] = []
+
+    class Chat(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # noqa: N802 - the library's name
+            texts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Chat) as chat:
+        thread = threading.Thread(target=chat.serve_forever, args=(0.1,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{chat.server_address[1]}", texts
+        chat.shutdown()
+        thread.join()
 
 
 def _groups(stage: Stage) -> list[str]:

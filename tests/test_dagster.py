@@ -98,6 +98,12 @@ def test_no_secret_is_in_anything_that_dagster_stored(play: Play) -> None:
         assert secret.encode() not in stored
 
 
+def test_somebody_is_told_without_secrets(play: Play) -> None:
+    texts = "\n".join(play.alerts)
+    assert str(play.killed) in texts
+    assert not any(secret in texts for secret in play.secrets.values())
+
+
 def test_statuses_and_last_lines_are_shown(play: Play) -> None:
     events = play.stage.ask("select event from event_logs where dagster_event_type = 'ASSET_MATERIALIZATION'")
     text = "\n".join(row[0] for row in events)
@@ -172,6 +178,70 @@ def test_on_a_laptop_with_sqlite_and_duckdb(tmp_path: Path) -> None:
         with duckdb.connect(str(tmp_path / "emaillogs.duckdb"), read_only=True) as connection:
             counted = connection.execute("select count(*) from tap_emaillogs.jetemail_outbound_logs").fetchall()
         assert counted == [(box.truth()["streams"]["jetemail_outbound_logs"],)]
+
+
+SENSOR = """
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace as Any
+
+import dagster as dg
+from dagster._core.test_utils import create_run_for_test
+from emaillogs_dagster import sensors
+from emaillogs_dagster.accounts import Account, Group
+from emaillogs_dagster.ledger import Window
+from emaillogs_dagster.settings import Settings
+from emaillogs_dagster.stretches import RANGE_START, Stretch
+
+since, day = datetime(2026, 2, 1, tzinfo=UTC), timedelta(days=1)
+stretches = [Stretch(f"{since + n * day:%Y-%m-%d}", since + n * day, since + (n + 1) * day) for n in range(6)]
+sensors.all_stretches = lambda *_: stretches
+settings = replace(Settings.load(), stretches_per_run=2, pause_minutes=10)
+group = Group("g", (Account("smtp2go", "acme", {}),), 10, since, 0.7, {})
+instance = dg.DagsterInstance.ephemeral()
+ledger = []
+sensors.warehouse = Any(read=lambda *_: ledger)
+
+
+def window(first, days, status="complete"):
+    start, read_at = since + first * day, since + 30 * day + timedelta(minutes=len(ledger))
+    return Window("smtp2go", "acme", "smtp2go_activity", start, start + days * day, status, read_at, 1, 1)
+
+
+def asked():
+    sensors.datetime = type("Later", (datetime,), {"now": classmethod(lambda cls, zone: datetime.now(zone) + waited)})
+    request = sensors._request(settings, instance, group)
+    if request is None:
+        return None
+    run = create_run_for_test(instance, job_name="backfill_job", tags=request.tags, status=dg.DagsterRunStatus.STARTED)
+    instance.report_run_failed(run)
+    return (datetime.fromisoformat(request.tags[RANGE_START].partition("|")[2]).replace(tzinfo=UTC) - since).days
+
+
+waited = timedelta()
+print("each is tried, though all fail:", asked(), asked(), asked())
+print("then not at once:", asked())
+waited = timedelta(minutes=11)
+print("but after a pause:", asked())
+for again in (window(0, 4), window(4, 1, "pending"), window(5, 1)):
+    ledger.append(again)
+print("an export that had not come:", asked())
+ledger[1] = window(4, 1, "unavailable")
+print("what is lost:", asked())
+ledger.append(window(2, 1, "failed"))
+print("a window that failed since:", asked())
+"""
+
+
+def test_what_is_missing_is_asked_for_again_after_pauses_and_what_is_lost_is_not(tmp_path: Path) -> None:
+    assert inside(SENSOR, tmp_path).splitlines() == [
+        "each is tried, though all fail: 0 2 4",
+        "then not at once: None",
+        "but after a pause: 0",
+        "an export that had not come: 4",
+        "what is lost: None",
+        "a window that failed since: 2",
+    ]
 
 
 WHOSE = """
