@@ -211,7 +211,7 @@ def alerted() -> Iterator[tuple[str, list[str]]]:
     texts: list[str] = []
 
     class Chat(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the library's name
+        def do_POST(self) -> None:
             texts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
             self.send_response(200)
             self.end_headers()
