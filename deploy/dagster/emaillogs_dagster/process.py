@@ -90,7 +90,7 @@ def run(
     hidden = sorted({one for one in {*secrets, *more} if len(one) > 3}, key=len, reverse=True)
     with ExitStack() as stack:
         lifeline, ours = _lifeline(stack)
-        _end_with_parent()
+        _end_with_parent(stack)
         tap_files = {"--config": _file(stack, config)} | ({"--state": _file(stack, state)} if state else {})
         target_file = _file(stack, target)
         arguments = [part for name, fd in tap_files.items() for part in (name, f"/dev/fd/{fd}")]
@@ -107,9 +107,14 @@ def run(
                 **pipes,
             )
         )
+        assert tap.stdout
+        assert tap.stderr
+        assert loader.stdout
+        assert loader.stderr
         tap.stdout.close()  # the loader's alone, so that the tap notices when it is gone
         watchers = [
-            threading.Thread(target=_listen, args=(one.stderr, outcome, hidden), daemon=True) for one in (tap, loader)
+            threading.Thread(target=_listen, args=(lines, outcome, hidden), daemon=True)
+            for lines in (tap.stderr, loader.stderr)
         ]
         for watcher in watchers:
             watcher.start()
@@ -138,14 +143,15 @@ def _lifeline(stack: ExitStack) -> tuple[int, IO[bytes]]:
     return theirs, stack.enter_context(os.fdopen(ours, "wb"))
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(stack: ExitStack) -> None:
     """End this process when the one that started it is gone: a step must not go on when its run is no more."""
-    parent = os.getppid()
+    parent, over = os.getppid(), threading.Event()
+    stack.callback(over.set)
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)  # and with it the pipe that `guard` listens to
+        while not over.wait(1):
+            if os.getppid() != parent:
+                os._exit(1)  # and with it the pipe that `guard` listens to
 
     threading.Thread(target=watch, daemon=True).start()
 
