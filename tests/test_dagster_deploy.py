@@ -1,4 +1,4 @@
-"""What `deploy/dagster` has for a deployment fits together: image, compose file, Helm values, instance, example, README."""
+"""What `deploy/dagster` has for a deployment fits together: image, compose file, Helm values, instance, README."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,6 +15,9 @@ PROJECT = ROOT / "deploy" / "dagster"
 sys.path.append(str(PROJECT))
 
 from emaillogs_dagster import accounts  # noqa: E402 - found where the line above says
+
+if TYPE_CHECKING:
+    import pytest
 
 TEXT = re.sub(r"\\\n\s*", " ", (PROJECT / "Containerfile").read_text("utf-8"))
 LINES = [line.split(" ", 1) for line in TEXT.splitlines() if line and not line.startswith("#")]
