@@ -112,7 +112,7 @@ class Group:
                 own.pop("start_date", None)
             if account.budget:
                 own["requests_per_minute"] = max(1, math.floor(account.budget * share))
-            config.setdefault(account.provider, {"accounts": []})["accounts"].append(own)
+            config.setdefault(account.provider, {}).setdefault("accounts", []).append(own)
         config |= {name: moment.isoformat() for name, moment in times.items()}
         return config, secrets
 
