@@ -85,6 +85,24 @@ def test_on_a_laptop_with_sqlite_and_duckdb(tmp_path: Path) -> None:
         assert counted == [(box.truth()["streams"]["jetemail_outbound_logs"],)]
 
 
+RESTARTED = """
+import dagster as dg
+from dagster._core.test_utils import create_run_for_test
+from emaillogs_dagster import restarted
+
+with dg.DagsterInstance.get() as instance:
+    for job in ("forward_job", "theirs"):
+        tags = {"dagster/partition": "a"}
+        create_run_for_test(instance, job_name=job, tags=tags, status=dg.DagsterRunStatus.STARTED)
+    restarted.main()
+    print(sorted((run.job_name, run.status.value) for run in instance.get_runs()))
+"""
+
+
+def test_runs_that_went_with_their_container_fail_and_no_others(tmp_path: Path) -> None:
+    assert inside(RESTARTED, tmp_path) == "[('forward_job', 'FAILURE'), ('theirs', 'STARTED')]\n"
+
+
 SENSOR = """
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

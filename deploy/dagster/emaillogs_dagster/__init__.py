@@ -16,5 +16,6 @@ group.
     forward      the asset of forward runs, their schedule, and the check that none is late
     sensors      groups become partitions; what is missing is queued, again if need be
     alerts       failures are told
+    restarted    for a container of the code location: runs that went with it begin again
     coordinator  puts the tag on each run that the queue's limits go by
 """
