@@ -153,7 +153,7 @@ class Stage:
             if time.monotonic() > deadline or not alive:
                 log = (self.folder / "daemon.log").read_text(encoding="utf-8", errors="replace")
                 raise AssertionError(f"not within {seconds} s; {self.runs()}\n{log[-6000:]}")
-            time.sleep(0.3)
+            time.sleep(1)
 
     def ask(self, query: str, *given: Any) -> list[tuple[Any, ...]]:
         """Ask the database; nothing where the table is not there yet."""

@@ -97,12 +97,6 @@ with dg.DagsterInstance.get() as instance:
     restarted.main()
     print(sorted((run.job_name, run.status.value) for run in instance.get_runs()))
 """
-
-
-def test_runs_that_went_with_their_container_fail_and_no_others(tmp_path: Path) -> None:
-    assert inside(RESTARTED, tmp_path) == "[('forward_job', 'FAILURE'), ('theirs', 'STARTED')]\n"
-
-
 SENSOR = """
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -154,19 +148,6 @@ print("what is lost:", asked())
 ledger.append(window(2, 1, "failed"))
 print("a window that failed since:", asked())
 """
-
-
-def test_what_is_missing_is_asked_for_again_after_pauses_and_what_is_lost_is_not(tmp_path: Path) -> None:
-    assert inside(SENSOR, tmp_path).splitlines() == [
-        "each is tried, though all fail: 0 2 4",
-        "then not at once: None",
-        "but after a pause: 0",
-        "an export that had not come: 4",
-        "what is lost: None",
-        "a window that failed since: 2",
-    ]
-
-
 WHOSE = """
 from types import SimpleNamespace as Run
 from dagster import AssetKey
@@ -181,10 +162,29 @@ print(whose(Run(job_name="__ASSET_JOB", asset_selection={AssetKey(["theirs"])}, 
 """
 
 
-def test_every_run_of_ours_has_a_purse_however_it_was_started_and_no_other(tmp_path: Path) -> None:
-    assert inside(WHOSE, tmp_path).splitlines() == [
-        "('a', 'backfill')",
-        "('b', 'backfill')",
-        "('c', 'forward')",
-        "None",
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What each script prints, all run by one process: to import Dagster takes longer than they do."""
+    named = {"restarted": RESTARTED, "sensor": SENSOR, "whose": WHOSE}
+    script = f"for name, text in {named!r}.items():\n    print('##', name)\n    exec(text, {{}})"
+    parts = inside(script, tmp_path_factory.mktemp("inside")).split("## ")[1:]
+    return {lines[0]: lines[1:] for lines in map(str.splitlines, parts)}
+
+
+def test_runs_that_went_with_their_container_fail_and_no_others(printed: dict[str, list[str]]) -> None:
+    assert printed["restarted"] == ["[('forward_job', 'FAILURE'), ('theirs', 'STARTED')]"]
+
+
+def test_what_is_missing_is_asked_for_again_after_pauses_and_what_is_lost_is_not(printed: dict[str, list[str]]) -> None:
+    assert printed["sensor"] == [
+        "each is tried, though all fail: 0 2 4",
+        "then not at once: None",
+        "but after a pause: 0",
+        "an export that had not come: 4",
+        "what is lost: None",
+        "a window that failed since: 2",
     ]
+
+
+def test_every_run_of_ours_has_a_purse_however_it_was_started_and_no_other(printed: dict[str, list[str]]) -> None:
+    assert printed["whose"] == ["('a', 'backfill')", "('b', 'backfill')", "('c', 'forward')", "None"]

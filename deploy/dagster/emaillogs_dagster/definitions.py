@@ -32,7 +32,6 @@ defs = dg.Definitions(
         ),
     ],
     sensors=[
-        sensors.new_groups(_settings),
         sensors.missing(_settings, _backfill_job),
         alerts.failed_runs(_settings),
         alerts.failed_checks(_settings),

@@ -22,36 +22,29 @@ _REMEMBERED = 8
 _LONGEST = timedelta(hours=6)
 
 
-def new_groups(settings: Settings) -> dg.SensorDefinition:
-    """Return the sensor that makes a partition of each group in the file. None is taken away: runs tell of it."""
-
-    @dg.sensor(name="groups", minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
-    def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        known = context.instance.get_dynamic_partitions(groups.name or "")
-        new = sorted(accounts.load(settings.accounts).keys() - set(known))
-        return dg.SensorResult(dynamic_partitions_requests=[groups.build_add_request(new)] if new else [])
-
-    return watch
-
-
 def missing(settings: Settings, target: Any) -> dg.SensorDefinition:
     """Return the sensor that asks for what is missing: never read, failed or pending; not what is lost for good.
 
-    It looks at groups that have a `since`, fifty at a time, and asks for one range of stretches of each group that has
-    no backfill waiting or going.
+    New groups of the file become partitions first; none is taken away, runs tell of it. Then it looks at groups that
+    have a `since`, fifty at a time, and asks for a range of stretches of each that has no backfill waiting or going.
     """
 
     @dg.sensor(
         name="missing", target=target, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING
     )
     def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        known = set(context.instance.get_dynamic_partitions(groups.name or ""))
+        every = accounts.load(settings.accounts)
+        new = sorted(every.keys() - set(context.instance.get_dynamic_partitions(groups.name or "")))
         busy = in_progress(context.instance, "backfill")
-        mine = [one for one in accounts.load(settings.accounts).values() if one.since and one.name in known]
+        mine = [group for group in every.values() if group.since]
         at = int(context.cursor or 0) % max(1, len(mine))
         turn = (mine[at:] + mine[:at])[:_GROUPS]
         found = [_request(settings, context.instance, group) for group in turn if group.name not in busy]
-        return dg.SensorResult(run_requests=[one for one in found if one], cursor=str(at + len(turn)))
+        return dg.SensorResult(
+            run_requests=[one for one in found if one],
+            dynamic_partitions_requests=[groups.build_add_request(new)] if new else [],
+            cursor=str(at + len(turn)),
+        )
 
     return watch
 

@@ -33,9 +33,19 @@ def read(settings: Settings, accounts: Iterable[Account], start: datetime, end: 
     bounds = [moment.astimezone(UTC).replace(tzinfo=None) for moment in (end, start)]
     rows = (_duckdb if settings.warehouse.startswith("duckdb:") else _postgresql)(settings, query, bounds, wanted)
     return [
-        Window(*row[:3], _aware(row[3]), _aware(row[4]), row[5], _aware(row[6]), int(row[7] or 0), int(row[8] or 0))
-        for row in rows
-        if (row[0], row[1]) in wanted
+        Window(
+            provider,
+            account,
+            stream,
+            _aware(start_at),
+            _aware(end_at),
+            status,
+            _aware(read_at),
+            records or 0,
+            requests or 0,
+        )
+        for provider, account, stream, start_at, end_at, status, read_at, records, requests in rows
+        if (provider, account) in wanted
     ]
 
 
