@@ -159,7 +159,7 @@ def played(
     quiet_groups: int = 0,
     size: int = 60,
     trouble: bool = True,
-    every_minutes: int = 1,
+    every_minutes: int = 2,
     runs: int = 6,
     stretches: int = 10,
     page_size: int = 5,
