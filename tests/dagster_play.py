@@ -195,7 +195,8 @@ def played(
         stage = Stage(folder, dsn, box, file, secrets, **{f"EMAILLOGS_{name}": text for name, text in settings.items()})
 
         def change(own: dict[str, Any]) -> None:
-            own["run_coordinator"]["config"] |= {"dequeue_interval_seconds": 1, "max_concurrent_runs": runs}
+            queue = {"dequeue_interval_seconds": 1, "dequeue_num_workers": 2, "max_concurrent_runs": runs}
+            own["run_coordinator"]["config"] |= queue
             own["run_monitoring"]["poll_interval_seconds"] = 2
 
         stage.configure(change)

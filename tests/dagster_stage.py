@@ -82,6 +82,7 @@ class Stage:
             **secrets,
             "DAGSTER_HOME": str(folder),
             "DAGSTER_POSTGRES_URL": dsn,
+            "DAGSTER_GRPC_TIMEOUT_SECONDS": "300",  # on a machine that does much else a process starts slowly
             "PYTHONPATH": os.pathsep.join(
                 [str(PROJECT), *([os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else [])]
             ),
