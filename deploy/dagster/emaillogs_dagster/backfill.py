@@ -69,9 +69,10 @@ def assets(settings: Settings) -> dg.AssetsDefinition:
         whole = ledger.verdict(windows, group.accounts, start, end)
         yield _result(whole)
         for stretch in stretches if len(stretches) > 1 else ():
-            # Dagster knows the partition of a check's result by its run, which here has many.
+            # Dagster knows the partition of a check's result by its run, which here has many: so each is told alone.
             found = ledger.verdict(windows, group.accounts, stretch.start, stretch.end)
-            context.instance.report_runless_asset_event(_evaluation(key_of(group.name, stretch.key), found))
+            event = _evaluated(context.job_name, key_of(group.name, stretch.key), found)
+            context.instance.report_dagster_event(event, context.run_id)
         if whole.whole:
             states.forget(accounts.names(group.accounts), *(moment.date().isoformat() for moment in (start, end)))
         if not outcome.ok:
@@ -90,8 +91,8 @@ def _result(found: Verdict) -> dg.AssetCheckResult:
     )
 
 
-def _evaluation(key: str, found: Verdict) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
+def _evaluated(job: str, key: str, found: Verdict) -> dg.DagsterEvent:
+    evaluation = dg.AssetCheckEvaluation(
         asset_key=LEDGER,
         check_name=CHECK,
         passed=found.whole,
@@ -99,6 +100,8 @@ def _evaluation(key: str, found: Verdict) -> dg.AssetCheckEvaluation:
         metadata=facts(found),
         partition=key,
     )
+    kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION.value
+    return dg.DagsterEvent(event_type_value=kind, job_name=job, message=said(found), event_specific_data=evaluation)
 
 
 def facts(found: Verdict) -> dict[str, Any]:
