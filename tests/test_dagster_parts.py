@@ -159,6 +159,7 @@ def test_what_became_of_both_processes_is_told_without_secrets(settings: Setting
     assert (outcome.tap, outcome.loader, outcome.ok) == (status, 0, status == 0)
     assert outcome.records == {"s": 3}
     assert list(outcome.lines) == ["begins with *** True"]
+    assert outcome.said == {"tap": "begins with *** True"}
     assert states == [{"bookmarks": {}}]
 
 

@@ -141,5 +141,5 @@ def metadata(outcome: Outcome) -> dict[str, Any]:
 
 def words(outcome: Outcome) -> str:
     """Return how a run failed."""
-    last = outcome.lines[-1] if outcome.lines else ""
+    last = outcome.said.get("loader" if outcome.loader else "tap", "")  # the loader's failure explains the tap's
     return f"the tap ended with status {outcome.tap}, the loader with {outcome.loader}: {last}"

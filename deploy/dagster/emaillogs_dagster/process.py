@@ -39,6 +39,8 @@ class Outcome:
     """Per stream, as the tap counted."""
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LAST))
     """The last lines of both, without METRIC lines; the tap hides keys and addresses in its own."""
+    said: dict[str, str] = field(default_factory=dict)
+    """The very last line of `tap` and `loader`: where one failed, what and why."""
     seconds: float = 0.0
 
     @property
@@ -113,8 +115,8 @@ def run(
         assert loader.stderr
         tap.stdout.close()  # the loader's alone, so that the tap notices when it is gone
         watchers = [
-            threading.Thread(target=_listen, args=(lines, outcome, hidden), daemon=True)
-            for lines in (tap.stderr, loader.stderr)
+            threading.Thread(target=_listen, args=(name, lines, outcome, hidden), daemon=True)
+            for name, lines in {"tap": tap.stderr, "loader": loader.stderr}.items()
         ]
         for watcher in watchers:
             watcher.start()
@@ -171,17 +173,18 @@ def _confirm(stream: IO[bytes], on_state: Callable[[dict[str, Any]], None]) -> N
         on_state(json.loads(line))
 
 
-def _listen(stream: IO[bytes], outcome: Outcome, hidden: list[str]) -> None:
+def _listen(name: str, stream: IO[bytes], outcome: Outcome, hidden: list[str]) -> None:
     """Keep the last lines of a process and count records; all lines go to the step's own log."""
     for raw in stream:
         line = raw.decode("utf-8", "replace").rstrip()
         if found := _COUNT.search(line):
             metric = json.loads(found[1])
-            name = metric["tags"].get("stream", "")
-            outcome.records[name] = outcome.records.get(name, 0) + metric["value"]
+            table = metric["tags"].get("stream", "")
+            outcome.records[table] = outcome.records.get(table, 0) + metric["value"]
         if not line or "METRIC: " in line:
             continue
         for secret in hidden:
             line = line.replace(secret, "***")
         outcome.lines.append(line)
+        outcome.said[name] = line
         print(line, file=sys.stderr, flush=True)
