@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import NOW, Ticking
+from harness import NOW, Ticking, run
+from sandbox.server import Sandbox
 from tap_emaillogs.engine.state import Bookmark, EndpointState, Partitions, StateError, check
 from tap_emaillogs.engine.windows import subtract
 from tap_emaillogs.streams.window import Policy, Window
@@ -258,3 +259,15 @@ def test_no_state_is_so_odd_that_it_breaks_the_check(entries: dict[str, Any], ot
             loaded = tap(state)
             bookmark_of(loaded.streams[STREAM], ACCOUNT)
             endpoint(loaded)
+
+
+def test_state_holds_whole_numbers_only(vendor: str) -> None:
+    """Loaders read other numbers as Decimal, and cannot write those: with target-postgres a second run would fail."""
+    clock, state = Ticking(), None
+    with Sandbox(size=20, now=clock.now, vendors=[vendor]) as box:
+        for _ in range(3):
+            state = run(box.config(), state=state, clock=clock).states[-1].value
+            clock.pass_time(minutes=70, seconds=0.25)
+    assert state is not None
+    text = json.dumps(state)
+    json.loads(text, parse_float=lambda number: pytest.fail(f"{number} in {text}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from tap_emaillogs.formats import timestamps
@@ -39,7 +40,8 @@ class Pace:
         """Write it for STATE."""
         if self.last is None:
             return {}
-        pauses = {day: [pause.total_seconds() for pause in longest] for day, longest in self.pauses.items()}
+        # Whole seconds: loaders read other numbers as Decimal and cannot write them. Up, lest a pause be too short.
+        pauses = {day: [ceil(pause.total_seconds()) for pause in longest] for day, longest in self.pauses.items()}
         return {"last": timestamps.millis(self.last), "pauses": pauses}
 
     def note(self, now: datetime) -> None:
