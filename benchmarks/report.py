@@ -97,7 +97,7 @@ def write(sections: Sequence[Section], command: str, rounds: int) -> None:
     met, missed = text.count("): met"), text.count("): NOT MET")
     parts = [
         "# Results",
-        "Medians of interleaved runs, the least and the largest; whole processes. Ratios are of runs of the same round.",
+        "Medians of interleaved runs, least and largest; whole processes. Ratios are of runs of the same round.",
         f"Goals met: {met} of {met + missed}.",
         f"![Records a second beside the floor]({PLOT.name})",
         *known.values(),

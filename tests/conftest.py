@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(words): vendors whose facts call one of these unfit take no part")
 
 
-_LONG = ("meltano", "dbt", "dashboard", "docs_commands", "crash_matrix", "container", "soak", "history")
+_LONG = ("dagster", "meltano", "dbt", "dashboard", "docs_commands", "crash_matrix", "container", "soak", "history")
 """Modules whose few tests take minutes: they begin, so that no worker is left alone with them in the end."""
 
 

@@ -429,7 +429,13 @@ def check(found: Run) -> None:
                 assert MILLIS.fullmatch(value), value
     assert "Traceback" not in found.stderr, found.stderr
     assert_private("stderr", found.stderr, found.config)
-    assert_private("STATE", json.dumps([state for _, state in found.states], ensure_ascii=False), found.config)
+    states = json.dumps([state for _, state in found.states], ensure_ascii=False)
+    json.loads(states, parse_float=_no_fraction)
+    assert_private("STATE", states, found.config)
+
+
+def _no_fraction(text: str) -> None:
+    raise AssertionError(f"STATE holds {text}: loaders read such numbers as Decimal, and cannot write them")
 
 
 def _check_protocol(found: Run) -> None:
