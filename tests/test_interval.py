@@ -7,16 +7,17 @@ import pytest
 from dashboard.interval import highest, lowest
 from exact_interval import bounds
 
-CASES = [(part, whole) for whole in (1, 2, 3, 4, 5, 12, 100, 1000, 20_000) for part in range(min(whole, 30) + 1)]
+SIZES = (1, 2, 3, 4, 5, 8, 12, 13, 50, 300, 2000)
 
 
-@pytest.mark.parametrize("whole", sorted({whole for _, whole in CASES}))
+@pytest.mark.parametrize("whole", SIZES)
 def test_the_closed_form_is_nearly_exact(whole: int) -> None:
-    for part in (part for part, all_of in CASES if all_of == whole):
+    for part in {*range(min(whole, 25) + 1), whole // 2, *range(max(0, whole - 8), whole + 1)}:
         low, high = bounds(part, whole)
-        assert highest(part, whole) == pytest.approx(high, rel=0.006), (part, whole)
-        # Where five or more give an alarm, the lower bound is right to 1 %; below that it is too low, never too high.
-        assert (0.99 if part >= 5 else 0.92) * low - 1e-12 <= lowest(part, whole) <= 1.001 * low + 1e-12, (part, whole)
+        assert highest(part, whole) == pytest.approx(high, rel=0.006 if whole < 12 else 0.002), (part, whole)
+        # Where five or more give an alarm, the lower bound is right to 1 %; below that it is too low.
+        least = (0.99 if part >= 5 else 0.92) * low
+        assert least - 1e-12 <= lowest(part, whole) <= 1.001 * low + 1e-12, (part, whole)
 
 
 def test_it_is_a_known_interval() -> None:
