@@ -66,10 +66,12 @@ class Play:
             if self.fault.times and self.stage.ask(failed):
                 self.fault.times = 0  # the vendor is up again
         self.verdicts = self.stage.verdicts()
-        forward = {run.group for run in self.stage.runs() if run.kind == "forward" and run.status == "SUCCESS"}
+        runs = self.stage.runs()
+        forward = {run.group for run in runs if run.kind == "forward" and run.status == "SUCCESS"}
+        going = [run for run in runs if run.kind == "backfill" and run.status not in {"SUCCESS", "FAILURE"}]
         told = not self.fault or bool(self.alerts)
         whole = told and len(self.verdicts) >= len(self.groups) * self.days and all(self.verdicts.values())
-        return whole and forward == set(self.groups)
+        return whole and not going and forward == set(self.groups)
 
     def _kill_one(self) -> None:
         """Kill, once, a run's worker while its tap runs; in a container its step would go with it, here by itself."""
