@@ -66,10 +66,12 @@ class Play:
             if self.fault.times and self.stage.ask(failed):
                 self.fault.times = 0  # the vendor is up again
         self.verdicts = self.stage.verdicts()
-        forward = {run.group for run in self.stage.runs() if run.kind == "forward" and run.status == "SUCCESS"}
+        runs = self.stage.runs()
+        forward = {run.group for run in runs if run.kind == "forward" and run.status == "SUCCESS"}
+        going = [run for run in runs if run.kind == "backfill" and run.status not in {"SUCCESS", "FAILURE"}]
         told = not self.fault or bool(self.alerts)
         whole = told and len(self.verdicts) >= len(self.groups) * self.days and all(self.verdicts.values())
-        return whole and forward == set(self.groups)
+        return whole and not going and forward == set(self.groups)
 
     def _kill_one(self) -> None:
         """Kill, once, a run's worker while its tap runs; in a container its step would go with it, here by itself."""
@@ -171,6 +173,7 @@ def played(
     options: dict[str, Any] = {
         name: {"span_days": days - 1.5, "accounts": {}} for name in dict.fromkeys(KINDS[:accounts])
     }
+    options["smtp2go"]["history_days"] = days + 2  # so far back the vendor of this play remembers
     for number in range(accounts):
         kind, name = KINDS[number % len(KINDS)], f"account{number:04d}"
         secrets[f"KEY_{number}"] = f"api-PLAY{number:020d}" if kind == "smtp2go" else f"api_play{number:020d}"
@@ -179,7 +182,7 @@ def played(
         given.append(own if quiet_groups else {**own, "group": name})
     box = Sandbox(seed=5, size=size, vendors=options, options=options, enforce_budget=True)
     with server() as plain, box, alerted() as (alert_url, alerts):
-        file = {
+        file: dict[str, Any] = {
             "since": since.isoformat(),
             "every_minutes": every_minutes,
             "backfill_share": 0.6,
@@ -189,6 +192,7 @@ def played(
             "providers": {name: {"base_url": box.base_url(name), "page_size": page_size} for name in options},
             "accounts": given,
         }
+        file["providers"]["smtp2go"]["history_days"] = days + 2
         settings = {"SINCE": since.isoformat(), "STRETCH": "day", "RETRY_SECONDS": "2", "PAUSE_MINUTES": "0.1"}
         settings |= {"STRETCHES_PER_RUN": str(stretches), "ALERT_URL": alert_url}
         dsn = plain.replace("//tap@", f"//tap:{PASSWORD}@")

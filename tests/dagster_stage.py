@@ -126,6 +126,7 @@ class Stage:
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        self._daemon.wait(15)
         self.log.close()
 
     def processes(self, word: str = "") -> list[int]:

@@ -20,7 +20,7 @@ pytestmark = [
     needs_dagster,
     pytest.mark.thorough,
     pytest.mark.skipif(bool(ABSENT), reason=ABSENT or ""),
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(700),
 ]
 
 
@@ -28,7 +28,7 @@ pytestmark = [
 def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
     """3 accounts and 10 days: one worker is killed on the way, one vendor is down for a while."""
     with played(tmp_path_factory.mktemp("dagster"), accounts=3, days=10) as found:
-        found.until_whole(300)
+        found.until_whole(600)
         yield found
 
 
