@@ -1,10 +1,12 @@
 """A real Dagster on `deploy/dagster`: queue, daemon, PostgreSQL, strict vendors that ban, a killed worker, an outage.
 
-`scripts/simulate` plays the same at any size.
+It takes minutes, so it is run by hand: `TAP_EMAILLOGS_PLAY=1 scripts/test tests/test_dagster.py`. `scripts/simulate`
+plays the same at any size.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 pytestmark = [
     needs_dagster,
     pytest.mark.thorough,
+    pytest.mark.skipif(not os.environ.get("TAP_EMAILLOGS_PLAY"), reason="takes minutes: TAP_EMAILLOGS_PLAY=1"),
     pytest.mark.skipif(bool(ABSENT), reason=ABSENT or ""),
     pytest.mark.timeout(700),
 ]
