@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -240,10 +241,19 @@ def run(
             ).sync_all()
         except SystemExit as end:
             status = int(end.code or 0)
+    _wait_for_readers()
     out.flush()
     return _result(
         status, errors.getvalue(), out.buffer.getvalue(), config, box.requests[seen:] if box else (), checked=checked
     )
+
+
+def _wait_for_readers() -> None:
+    """Let threads end that a run left behind, which end with a process: in the next test they would still speak."""
+    until = time.monotonic() + 2
+    for thread in threading.enumerate():
+        if thread.name.startswith("reader-"):
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 def general(box: Sandbox, vendor: str, *, top: Mapping[str, Any] | None = None, **settings: Any) -> dict[str, Any]:

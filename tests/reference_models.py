@@ -7,23 +7,13 @@ import re
 from collections import defaultdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+from tap_emaillogs.streams.meanings import EventType
 
 Event = dict[str, Any]
 SEED = Path(__file__).resolve().parent.parent / "dbt" / "seeds" / "machine_user_agents.csv"
-TYPES = (
-    "queued",
-    "sent",
-    "delivered",
-    "deferred",
-    "bounced",
-    "rejected",
-    "failed",
-    "opened",
-    "clicked",
-    "complained",
-    "unsubscribed",
-)
+TYPES = [kind for kind in get_args(EventType) if kind not in {"subscribed", "unknown"}]
 TEXTS = (
     "provider",
     "account",

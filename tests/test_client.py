@@ -236,6 +236,15 @@ def test_nobody_there_is_said_plainly(server: Vendor) -> None:
     assert len(said.clock.waits) == 3
 
 
+def test_what_is_handled_meanwhile_is_no_reason() -> None:
+    said = Said("http://127.0.0.1:9")
+    try:
+        {}["an export of other dates, to be deleted"]
+    except LookupError:
+        with pytest.raises(Unreachable, match=r"no answer \(Connection refused\)"):
+            said.get()
+
+
 @pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:port", "ftp://127.0.0.1", "127.0.0.1/x"])
 def test_an_address_that_is_none_fails_at_once(url: str) -> None:
     said = Said(url)

@@ -16,7 +16,6 @@ import itertools
 import json
 import pkgutil
 import re
-import time
 from collections import defaultdict, deque
 from pathlib import Path
 from re import _constants as sre  # type: ignore[attr-defined]
@@ -375,9 +374,9 @@ WORDS: dict[str, str] = {
 def test_a_vendors_words_of_a_megabyte_are_quoted_at_once(words: str) -> None:
     redact = Redactor([f"secret-0123456789-{number}" for number in range(20)])
     text = (WORDS[words] * 1_000_000)[:1_000_000]
-    began = time.thread_time()
-    quoted = ApiClient.quote(_Quoting(redact), text)  # type: ignore[arg-type]
-    assert time.thread_time() - began < 0.5
+    found: list[str] = []
+    assert cpu_seconds(lambda: found.append(ApiClient.quote(_Quoting(redact), text))) < 0.5  # type: ignore[arg-type]
+    (quoted,) = found
     assert len(quoted) <= 301
     quoted.encode()
 
@@ -395,7 +394,5 @@ def test_the_log_is_redacted_in_linear_time(words: str) -> None:
     took: defaultdict[int, float] = defaultdict(lambda: float("inf"))
     for size in (20_000, 40_000) * 5:
         text = (WORDS[words] * size)[:size]
-        began = time.thread_time()
-        redact(text)
-        took[size] = min(took[size], time.thread_time() - began)
+        took[size] = min(took[size], cpu_seconds(lambda text=text: redact(text)))
     assert took[40_000] < _MOST_GROWTH * took[20_000] + 0.005

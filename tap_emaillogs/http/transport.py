@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import itertools
 import logging
 import threading
 from contextlib import contextmanager
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from singer_sdk import metrics
 
 from tap_emaillogs.http import bounds, handles, local
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from tap_emaillogs.http.vendor_clock import VendorClock
 
 _METRICS = metrics.get_metrics_logger()
+_OF_A_REQUEST = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
+"""What requests, urllib3, http.client and the socket raise."""
 
 
 class Meter:
@@ -155,5 +160,6 @@ def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def _cause(error: BaseException) -> str:
     """Name the innermost reason, in a few words; a full urllib3 text repeats the URL."""
-    *_, innermost = local.causes(error)
+    # A request may be made while something else is handled, which is no reason of its failure.
+    *_, innermost = itertools.takewhile(lambda one: isinstance(one, _OF_A_REQUEST), local.causes(error))
     return str(getattr(innermost, "strerror", None) or type(innermost).__name__)

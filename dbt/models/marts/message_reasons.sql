@@ -1,30 +1,18 @@
 -- A mail and a cause: each mail counts once for what was said of it, however often and on how many days it was said.
 -- Answers of servers name the mail, the address and the moment: without those the same cause reads the same.
-with said as (
+with counted as (
     select
         message_key,
         event_type,
         bounce_class,
         reject_reason,
         smtp_enhanced_code,
-        event_at,
-        {{ emaillogs.cleaned_reason("coalesce(reason, smtp_response, provider_event, '(none given)')") }} as reason
-    from {{ ref('fct_email_events') }}
-    where event_type in ('bounced', 'deferred', 'rejected', 'failed')
-),
-
-counted as (
-    select
-        message_key,
-        event_type,
-        bounce_class,
-        reject_reason,
-        smtp_enhanced_code,
-        reason,
+        {{ emaillogs.cleaned_reason("coalesce(reason, smtp_response, provider_event, '(none given)')") }} as reason,
         count(*) as events,
         min(event_at) as first_at,
         max(event_at) as last_at
-    from said
+    from {{ ref('fct_email_events') }}
+    where event_type in ('bounced', 'deferred', 'rejected', 'failed')
     group by 1, 2, 3, 4, 5, 6
 )
 
