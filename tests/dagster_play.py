@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,8 @@ class Play:
     fault: Fault | None
     alerts: list[str]
     """What was posted to the deployment's alert address."""
+    every_minutes: int
+    """How often each group is to have a forward run."""
     killed_pid: int | None = None
     seconds: float = 0.0
     verdicts: dict[str, bool] = field(default_factory=dict)
@@ -69,7 +72,7 @@ class Play:
         runs = self.stage.runs()
         forward = {run.group for run in runs if run.kind == "forward" and run.status == "SUCCESS"}
         going = [run for run in runs if run.kind == "backfill" and run.status not in {"SUCCESS", "FAILURE"}]
-        told = not self.fault or bool(self.alerts)
+        told = not self.fault or any(self.killed is not None and self.killed in text for text in self.alerts)
         whole = told and len(self.verdicts) >= len(self.groups) * self.days and all(self.verdicts.values())
         return whole and not going and forward == set(self.groups)
 
@@ -108,6 +111,16 @@ class Play:
             for account, own in accounts.items()
         }
         return found | {name: count for name, count in truth["email_events"].items() if count}
+
+    def longest_wait(self) -> float:
+        """Return the minutes that lie at most between the starts of two forward runs of a group, or since the last."""
+        starts: defaultdict[str, list[datetime]] = defaultdict(list)
+        for run in self.stage.runs():
+            if run.kind == "forward" and run.started:
+                starts[run.group].append(run.started)
+        ended = datetime.now(UTC)
+        gaps = [after - at for moments in starts.values() for at, after in pairwise([*sorted(moments), ended])]
+        return max(gaps, default=timedelta()) / timedelta(minutes=1)
 
     def most_a_minute(self) -> dict[str, int]:
         """Return the most requests of each account within 60 seconds."""
@@ -207,7 +220,7 @@ def played(
         fault = box.fault(kind="status", vendor="jetemail", status=503, times=-1) if trouble else None
         with stage:
             names = {own.get("group") for own in given} if not quiet_groups else set(_groups(stage))
-            yield Play(stage, box, accounts, days, sorted(str(name) for name in names), secrets, fault, alerts)
+            yield Play(stage, box, accounts, days, sorted(map(str, names)), secrets, fault, alerts, every_minutes)
 
 
 @contextmanager

@@ -82,6 +82,7 @@ def told(play: Play, meter: Meter) -> Iterator[str]:
             f"| {kind} runs | {', '.join(f'{count} {status}' for status, count in sorted(ended.items()))}; "
             f"in the queue {median(waits):.0f} s, at work {median(lasts):.0f} s (medians) |"
         )
+    yield f"| minutes from one forward run of a group to the next, at most | {play.longest_wait():.1f} |"
     for kind, used in meter.used().items():
         each = used.cpu / used.processes
         said = f"{used.cpu:.0f} ({used.processes} processes, {each:.1f} each), largest {used.peak:.0f} MB"
@@ -116,6 +117,10 @@ def rows(play: Play) -> tuple[int, int]:
     return raw, sum(tables.values()) - raw
 
 
+_LATE = 2
+"""A forward run may miss its time by one interval: while the one before it still runs, it waits in the queue."""
+
+
 def wrong(play: Play) -> list[str]:
     """Return what is not as it should be."""
     found = []
@@ -125,6 +130,8 @@ def wrong(play: Play) -> list[str]:
         found.append("WRONG: a budget was overdrawn")
     if play.overlaps("backfill", "backfill") or play.overlaps("forward", "forward"):
         found.append("WRONG: two runs spent one purse")
+    if play.longest_wait() > _LATE * play.every_minutes:
+        found.append(f"WRONG: a group waited {play.longest_wait():.1f} minutes for its forward run")
     stored = play.everything_stored()
     if any(secret.encode() in stored for secret in play.secrets.values()):
         found.append("WRONG: a secret was stored")

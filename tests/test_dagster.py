@@ -77,6 +77,8 @@ def test_forward_runs_went_on_meanwhile(play: Play) -> None:
     ended = [run for run in play.stage.runs() if run.kind == "forward" and run.status == "SUCCESS"]
     assert {run.group for run in ended} == set(play.groups)
     assert play.overlaps("forward", "backfill"), "they may overlap: keys make that safe"
+    # One of them was killed, and one was tried again until its vendor was up.
+    assert play.longest_wait() <= 3 * play.every_minutes
 
 
 def test_a_backfill_leaves_the_forward_state_alone(play: Play) -> None:
