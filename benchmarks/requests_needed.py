@@ -19,24 +19,9 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1] / part) for part in ("tests", ".")]
 
-from harness import (  # noqa: E402 - the path comes first
-    LEDGER,
-    NOW,
-    STREAMS,
-    Run,
-    Ticking,
-    asked,
-    assert_rows,
-    assert_tiles,
-    beginning,
-    catalog,
-    config_of,
-    facts,
-    limit,
-    restored,
-    rows_of,
-    run,
-)
+from general import LEDGER, NOW, STREAMS, asked, beginning, config_of, facts, limit  # noqa: E402 - the path comes first
+from harness import Ticking, catalog, run  # noqa: E402 - the path comes first
+from outcome import Run, assert_rows, assert_tiles, restored, rows_of  # noqa: E402 - the path comes first
 from sandbox.server import Sandbox  # noqa: E402 - likewise
 
 MEASURED = ("smtp2go", "jetemail", "infobip")

@@ -1,4 +1,4 @@
-"""Fixtures for all test modules; the helpers behind them are in `harness.py`."""
+"""Fixtures for all test modules; the helpers behind them are in `harness.py`, `general.py` and `outcome.py`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
-from harness import NOW, Ticking, options_of
+from general import NOW, options_of
+from harness import Ticking
 from plugging import plugged
 from sandbox.server import Sandbox
 from sandbox.vendors import VENDORS

@@ -24,8 +24,11 @@ if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 import strict_target
-from harness import EVENTS, LEDGER, NOW, PLAYERS, assert_private, catalog, config_of, facts, pages
+from general import EVENTS, LEDGER, NOW, config_of, facts, pages
+from harness import catalog
+from outcome import assert_private
 from sandbox.server import Sandbox
+from sandbox.vendors import VENDORS as PLAYERS
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.streams.provider import name_of
 from zygote import Order, SharedClock, Zygote

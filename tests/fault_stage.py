@@ -18,10 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fault_kinds import KINDS, SHORT, TRIES
-from harness import EVENTS, LEDGER, NOW, OWN, PLAYERS, Run, Ticking, catalog, config_of, facts, pages, run, upserted
+from general import EVENTS, LEDGER, NOW, OWN, config_of, facts, pages
+from harness import Ticking, catalog, run
+from outcome import Run, upserted
 from sandbox.base.facts import Endpoint
 from sandbox.base.web import Response, Server
 from sandbox.server import Sandbox
+from sandbox.vendors import VENDORS as PLAYERS
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.streams.provider import name_of
 

@@ -23,14 +23,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from harness import LEDGER, NOW, Ticking, catalog, config_of, run
+from general import LEDGER, NOW, config_of
+from harness import Ticking, catalog, run
 from sandbox.server import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from harness import Run
+    from outcome import Run
 
 ALL = ("smtp2go", "jetemail", "infobip", "zeptomail", "messangi")
 _IDENTS_IN_PATHS = r"(?<=exports/).+(?=/download)|(?<=email-reference/).+"

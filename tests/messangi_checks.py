@@ -6,12 +6,12 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from harness import upserted
+from outcome import upserted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from harness import Run
+    from outcome import Run
     from sandbox.server import Sandbox
 
 LOGS, REPORTS = "messangi_message_logs", "messangi_message_reports"

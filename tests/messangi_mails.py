@@ -7,8 +7,10 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
-from harness import catalog, config_of, run, upserted
+from general import config_of
+from harness import catalog, run
 from messangi_checks import REPORTS as STREAM
+from outcome import upserted
 from tap_emaillogs.formats import timestamps
 
 if TYPE_CHECKING:
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from harness import Run, Ticking
+    from harness import Ticking
+    from outcome import Run
     from sandbox.messangi.mailbox import Mailbox
     from sandbox.server import Sandbox
 

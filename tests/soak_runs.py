@@ -25,9 +25,12 @@ from typing import TYPE_CHECKING, Any
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
-from harness import EVENTS, LEDGER, NOW, PLAYERS, assert_private, catalog, config_of, facts
+from general import EVENTS, LEDGER, NOW, config_of, facts
+from harness import catalog
+from outcome import assert_private
 from sandbox.base import Life
 from sandbox.server import Sandbox
+from sandbox.vendors import VENDORS as PLAYERS
 from soak_figures import Figures
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.streams.provider import name_of

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import Run, _environment, _result, command_line
+from harness import _environment, _result, command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from outcome import Run
 
 _CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import EVENTS, LEDGER, Run, Ticking, assert_rows, catalog, config_of, run, stream_of, upserted
+from general import EVENTS, LEDGER, config_of, stream_of
+from harness import Ticking, catalog, run
+from outcome import Run, assert_rows, upserted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

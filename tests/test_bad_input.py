@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import LEDGER, NOW, config_of, run
+from general import LEDGER, NOW, config_of
+from harness import run
 from tap_emaillogs.formats.timestamps import millis
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.tap import TapEmailLogs

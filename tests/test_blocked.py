@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import command_line, config_of
+from general import config_of
+from harness import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

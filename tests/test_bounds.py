@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.streams.rest import HTTPRequest
 
-from harness import Ticking, assert_rows, config_of, run, started
+from general import config_of
+from harness import Ticking, run, started
+from outcome import assert_rows
 from tap_emaillogs.http import client as http_client
 from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.http.budget import Budget

@@ -11,7 +11,9 @@ import pytest
 
 import cappedmail
 import cursormail
-from harness import assert_private, command, facts, options_of, vendor_of
+from general import facts, options_of, vendor_of
+from harness import command
+from outcome import assert_private
 from plugging import plugged
 from sandbox.vendors import VENDORS
 from tap_emaillogs.inspection import check

@@ -19,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from singer_sdk.streams.rest import HTTPRequest
 
-from harness import NOW, Ticking
+from general import NOW
+from harness import Ticking
 from tap_emaillogs.http.answers import decode, decode_any
 from tap_emaillogs.http.auth import KeyAuth
 from tap_emaillogs.http.budget import Budget

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import LEDGER, NOW, Ticking, assert_rows, assert_tiles, facts, general, main_streams, run, window
+from general import LEDGER, NOW, facts, general
+from harness import Ticking, main_streams, run
+from outcome import assert_rows, assert_tiles, window
 from sandbox.base.world import Life
 from tap_emaillogs.formats.timestamps import parse
 from tap_emaillogs.http.vendor_clock import VendorClock
@@ -20,7 +22,7 @@ from tap_emaillogs.http.vendor_clock import VendorClock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness import Run
+    from outcome import Run
     from sandbox.server import Sandbox
 
 pytestmark = pytest.mark.thorough

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from singer_sdk.streams.rest import PageContext
 
-from harness import NOW, Ticking
+from general import NOW
+from harness import Ticking
 from tap_emaillogs.formats.timestamps import SECOND
 from tap_emaillogs.http.answers import decode
 from tap_emaillogs.http.errors import Misunderstood

@@ -9,30 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import (
-    LEDGER,
-    NOW,
-    STREAMS,
-    Run,
-    Ticking,
-    asked,
-    assert_rows,
-    assert_tiles,
-    beginning,
-    canonical,
-    config_of,
-    facts,
-    limit,
-    options_of,
-    read,
-    restored,
-    rows_of,
-    run,
-    stream_of,
-    uncovered,
-    upserted,
-    window,
-)
+from general import LEDGER, NOW, STREAMS, asked, beginning, config_of, facts, limit, options_of, stream_of
+from harness import Ticking, read, run
+from outcome import Run, assert_rows, assert_tiles, canonical, restored, rows_of, uncovered, upserted, window
 from tap_emaillogs.formats.timestamps import parse
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from harness import LEDGER, STREAMS, assert_rows, config_of, facts, run
+from general import LEDGER, STREAMS, config_of, facts
+from harness import run
+from outcome import assert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,39 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import (
+from general import (
     EVENTS,
     LEDGER,
-    MILLIS,
     NOW,
     STREAMS,
     VENDORS,
-    Run,
-    Ticking,
     asked,
-    assert_rows,
-    assert_tiles,
     beginning,
-    bookmarks,
-    canonical,
-    catalog,
-    command,
     config_of,
     facts,
     general,
     limit,
-    main_streams,
     needed,
     options_of,
     pages,
-    read,
-    restored,
-    rows_of,
-    run,
     stream_of,
-    upserted,
-    window,
 )
+from harness import Ticking, catalog, command, main_streams, read, run
+from outcome import MILLIS, Run, assert_rows, assert_tiles, bookmarks, canonical, restored, rows_of, upserted, window
 from tap_emaillogs.formats.timestamps import millis, parse
 
 if TYPE_CHECKING:

@@ -17,7 +17,9 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from harness import NOW, Run, Ticking, catalog, config_of, run, upserted
+from general import NOW, config_of
+from harness import Ticking, catalog, run
+from outcome import Run, upserted
 from sandbox.base import Life
 from sandbox.server import Sandbox
 from sandbox.vendors import VENDORS as PLAYED

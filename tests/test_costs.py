@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import Ticking, config_of, run
+from general import config_of
+from harness import Ticking, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

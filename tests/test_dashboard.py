@@ -15,7 +15,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from companies import ACCOUNTS, company
-from harness import NOW, Run, Ticking, config_of, run
+from general import NOW, config_of
+from harness import Ticking, run
+from outcome import Run
 from postgres import ABSENT, server
 from postgres_warehouse import PostgresWarehouse
 from sandbox.server import Sandbox

@@ -11,7 +11,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from harness import EVENTS, LEDGER, NOW, Run, Ticking, config_of, run
+from general import EVENTS, LEDGER, NOW, config_of
+from harness import Ticking, run
+from outcome import Run
 from sandbox.server import Sandbox
 from warehouse import Warehouse, needs_dbt
 

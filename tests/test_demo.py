@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import LEDGER, Ticking, catalog, config_of, run, upserted
+from general import LEDGER, config_of
+from harness import Ticking, catalog, run
+from outcome import upserted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

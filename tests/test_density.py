@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import NOW, Ticking
+from general import NOW
+from harness import Ticking
 from tap_emaillogs.engine.density import Density, cut, estimate, seen_region
 from tap_emaillogs.engine.engine import Engine, WindowRead
 from tap_emaillogs.formats import timestamps

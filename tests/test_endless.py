@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from harness import NOW, Run, Ticking, run
+from general import NOW
+from harness import Ticking, run
 from tap_emaillogs.streams.paginators import ContinueTokenPaginator, OffsetPaginator, Page, count_of, objects
 from test_reader_shapes import PAGE, Log, Vendor, assert_rows, row_of, rows_by_day, serve
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from singer_sdk.streams.rest import HTTPRequest, PageContext
+
+    from outcome import Run
 
     Serve = Callable[..., dict[str, Any]]
 

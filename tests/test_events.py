@@ -13,24 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import (
-    NOW,
-    STREAMS,
-    VENDORS,
-    Run,
-    Ticking,
-    catalog,
-    command,
-    config_of,
-    facts,
-    general,
-    needed,
-    options_of,
-    read,
-    run,
-    stream_of,
-    upserted,
-)
+from general import NOW, STREAMS, VENDORS, config_of, facts, general, needed, options_of, stream_of
+from harness import Ticking, catalog, command, read, run
+from outcome import Run, upserted
 from sandbox.infobip.data import Status
 from tap_emaillogs.formats import addresses, smtp
 from tap_emaillogs.providers import PROVIDERS

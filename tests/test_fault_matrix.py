@@ -33,7 +33,9 @@ from fault_stage import (
     unfit,
     without,
 )
-from harness import EVENTS, LEDGER, Run, Ticking, catalog, facts, run, upserted
+from general import EVENTS, LEDGER, facts
+from harness import Ticking, catalog, run
+from outcome import Run, upserted
 from sandbox.server import Sandbox
 from tap_emaillogs.providers import PROVIDERS
 

@@ -10,27 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import (
-    LEDGER,
-    NOW,
-    Run,
-    Ticking,
-    asked,
-    assert_rows,
-    assert_tiles,
-    beginning,
-    bookmarks,
-    config_of,
-    facts,
-    limit,
-    options_of,
-    pages,
-    run,
-    stream_of,
-    uncovered,
-    upserted,
-    vendor_of,
-)
+from general import LEDGER, NOW, asked, beginning, config_of, facts, limit, options_of, pages, stream_of, vendor_of
+from harness import Ticking, run
+from outcome import Run, assert_rows, assert_tiles, bookmarks, uncovered, upserted
 from sandbox.server import Sandbox
 from sandbox.vendors import VENDORS as PLAYERS
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import LEDGER, NOW, Ticking, command_line, config_of, facts, run, stream_of
+from general import LEDGER, NOW, config_of, facts, stream_of
+from harness import Ticking, command_line, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

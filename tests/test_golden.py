@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from general import LEDGER
 from golden_runs import ALL, SCENARIOS, play
-from harness import LEDGER
 from tap_emaillogs.providers import PROVIDERS
 
 if TYPE_CHECKING:

@@ -7,20 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import (
-    LEDGER,
-    NOW,
-    Run,
-    Ticking,
-    assert_rows,
-    config_of,
-    limit,
-    restored,
-    rows_of,
-    run,
-    upserted,
-    window,
-)
+from general import LEDGER, NOW, config_of, limit
+from harness import Ticking, run
+from outcome import Run, assert_rows, restored, rows_of, upserted, window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import EVENTS, Run, config_of, run, stream_of, upserted
+from general import EVENTS, config_of, stream_of
+from harness import run
+from outcome import Run, upserted
 from sandbox.base.web import Response
 from tap_emaillogs.providers.jetemail import JetEmail
 

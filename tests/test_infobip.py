@@ -10,20 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import (
-    LEDGER,
-    NOW,
-    STREAMS,
-    Run,
-    Ticking,
-    assert_rows,
-    canonical,
-    config_of,
-    rows_of,
-    run,
-    upserted,
-    window,
-)
+from general import LEDGER, NOW, STREAMS, config_of
+from harness import Ticking, run
+from outcome import Run, assert_rows, canonical, rows_of, upserted, window
 from sandbox.base import Life
 from sandbox.infobip.data import STEPS, TRANSITIONS
 from tap_emaillogs.providers import PROVIDERS

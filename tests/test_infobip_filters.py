@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from harness import STREAMS, assert_rows, canonical, config_of, rows_of, run, upserted
+from general import STREAMS, config_of
+from harness import run
+from outcome import assert_rows, canonical, rows_of, upserted
 from tap_emaillogs.config.checks import mistakes
 from tap_emaillogs.providers import PROVIDERS
 from tap_emaillogs.tap import TapEmailLogs

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness import NOW, Ticking
+from general import NOW
+from harness import Ticking
 from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import EndpointContext, Outcome, Reading, Split
 from tap_emaillogs.formats.timestamps import millis, parse

@@ -9,22 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import (
-    NOW,
-    STREAMS,
-    Ticking,
-    asked,
-    assert_rows,
-    assert_tiles,
-    beginning,
-    canonical,
-    config_of,
-    limit,
-    rows_of,
-    run,
-    upserted,
-    window,
-)
+from general import NOW, STREAMS, asked, beginning, config_of, limit
+from harness import Ticking, run
+from outcome import assert_rows, assert_tiles, canonical, rows_of, upserted, window
 from sandbox.base import Life
 from sandbox.infobip.data import PENDING, STEPS
 from tap_emaillogs.formats import addresses, timestamps

@@ -13,18 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import (
-    NOW,
-    STREAMS,
-    Run,
-    Ticking,
-    assert_rows,
-    config_of,
-    expected,
-    rows_of,
-    run,
-    upserted,
-)
+from general import NOW, STREAMS, config_of
+from harness import Ticking, run
+from outcome import Run, assert_rows, expected, rows_of, upserted
 from sandbox.base import Life
 from sandbox.jetemail.data import TRANSITIONS
 from sandbox.jetemail.search import FILTERS

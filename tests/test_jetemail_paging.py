@@ -12,20 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import (
-    NOW,
-    STREAMS,
-    Run,
-    Ticking,
-    asked,
-    assert_rows,
-    assert_tiles,
-    beginning,
-    config_of,
-    limit,
-    rows_of,
-    run,
-)
+from general import NOW, STREAMS, asked, beginning, config_of, limit
+from harness import Ticking, run
+from outcome import Run, assert_rows, assert_tiles, rows_of
 from tap_emaillogs.http.errors import PagingLoop
 from tap_emaillogs.providers.jetemail.paging import AnchoredPaginator
 from tap_emaillogs.streams.paginators import Page

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import LEDGER, Run, Ticking, catalog, command, config_of, run, started, upserted
+from general import LEDGER, config_of
+from harness import Ticking, catalog, command, run, started
+from outcome import Run, upserted
 from sandbox.base import Life
 
 if TYPE_CHECKING:

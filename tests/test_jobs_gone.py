@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import NOW, Run, Ticking, catalog, config_of, run, upserted
+from general import NOW, config_of
+from harness import Ticking, catalog, run
+from outcome import Run, upserted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -18,7 +18,8 @@ import pytest
 from singer_sdk.streams.rest import HTTPRequest
 from urllib3.util import connection
 
-from harness import Ticking, command_line, config_of, run
+from general import config_of
+from harness import Ticking, command_line, run
 from sandbox.vendors import VENDORS as PLAYERS
 from tap_emaillogs.engine import spool
 from tap_emaillogs.engine.spool import Block, Spool

@@ -9,17 +9,20 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import duckdb
 import psycopg
 import pytest
 
-from harness import Run, command
+from harness import command
 from postgres import ABSENT, server
 from sandbox.server import Sandbox
 from tap_emaillogs.formats import timestamps
+
+if TYPE_CHECKING:
+    from outcome import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 MELTANO = os.environ.get("MELTANO_BIN")

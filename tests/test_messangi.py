@@ -11,8 +11,10 @@ from urllib.parse import quote
 
 import pytest
 
-from harness import NOW, assert_tiles, config_of, run
+from general import NOW, config_of
+from harness import run
 from messangi_checks import LOGS, assert_whole, counted, rebuilt, started
+from outcome import assert_tiles
 from tap_emaillogs.providers.messangi import answers
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
-from harness import config_of, run
+from general import config_of
+from harness import run
 from messangi_checks import assert_whole, started
 from tap_emaillogs.providers.messangi.moments import dates_of, read
 from tap_emaillogs.providers.messangi.settings import zone_of, zone_text

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import NOW, Ticking
+from general import NOW
 from messangi_mails import World, assert_whole, forged, notes, table
 from sandbox.messangi.mailbox import Mailbox
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from harness import Run
+    from harness import Ticking
+    from outcome import Run
     from sandbox.server import Sandbox
 
 pytestmark = pytest.mark.thorough

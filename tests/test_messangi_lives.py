@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import NOW, Run, Ticking, catalog, config_of, run, upserted
+from general import NOW, config_of
+from harness import Ticking, catalog, run
 from messangi_checks import EVENTS, LOGS, REPORTS, assert_whole, counted, rebuilt, started
 from messangi_edges import onto_edges
+from outcome import Run, upserted
 from sandbox.base import Life
 from sandbox.messangi.log import TRANSITIONS
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
-from harness import Ticking, command, config_of, run
+from general import config_of
+from harness import Ticking, command, run
 from messangi_mails import World, assert_whole, notes
 from sandbox.messangi.mailbox import Mailbox
 

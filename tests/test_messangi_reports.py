@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import NOW, Ticking, assert_tiles, catalog, command, config_of, run, started, upserted
+from general import NOW, config_of
+from harness import Ticking, catalog, command, run, started
 from messangi_edges import onto_edges
 from messangi_mails import World, assert_whole, notes
+from outcome import assert_tiles, upserted
 from sandbox.messangi.mailbox import Mailbox
 from tap_emaillogs.formats import timestamps
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import Ticking, assert_tiles, catalog, config_of, run, upserted
+from general import config_of
+from harness import Ticking, catalog, run
 from messangi_checks import LOGS, assert_whole, started
 from messangi_edges import onto_edges
+from outcome import assert_tiles, upserted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import hostile_mails
-from harness import NOW, Ticking, started
+from general import NOW
+from harness import Ticking, started
 from imap_server import ImapServer
 from messangi_mails import World, assert_whole, notes
 

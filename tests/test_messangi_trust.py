@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
-from harness import NOW, Ticking, run
+from general import NOW
+from harness import Ticking, run
 from messangi_mails import World, assert_whole, notes
 from tap_emaillogs.providers.messangi.mails import Mail
 from tap_emaillogs.providers.messangi.trust import Trust

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
-from harness import catalog, config_of, run, upserted
+from general import config_of
+from harness import catalog, run
 from messangi_checks import EVENTS, LOGS, REPORTS, assert_whole, counted, rebuilt, started
+from outcome import upserted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

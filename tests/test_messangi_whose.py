@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import NOW, Ticking
+from general import NOW
 from messangi_mails import World, assert_whole, forged, notes, table
 from sandbox.messangi.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from harness import Ticking
     from sandbox.server import Sandbox
 
 pytestmark = pytest.mark.thorough

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import NOW, Ticking, assert_rows, beginning, config_of, run, uncovered
+from general import NOW, beginning, config_of
+from harness import Ticking, run
+from outcome import assert_rows, uncovered
 from tap_emaillogs.engine.windows import needs_a_step, tile_in_steps
 from tap_emaillogs.formats.timestamps import EPOCH
 from tap_emaillogs.streams.window import Policy, Window

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import LEDGER, NOW, STREAMS, Ticking, bookmarks, catalog, config_of, run, upserted
+from general import LEDGER, NOW, STREAMS, config_of
+from harness import Ticking, catalog, run
+from outcome import bookmarks, upserted
 from tap_emaillogs.files.jobs import JobReader
 from tap_emaillogs.formats.values import json_text
 from tap_emaillogs.privacy.plan import Privacy

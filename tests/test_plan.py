@@ -10,7 +10,9 @@ import pytest
 
 import cappedmail
 import cursormail
-from harness import Ticking, assert_private, config_of, facts, options_of, run, stream_of
+from general import config_of, facts, options_of, stream_of
+from harness import Ticking, run
+from outcome import assert_private
 from plugging import plugged
 from sandbox.vendors import VENDORS
 from tap_emaillogs.formats.timestamps import parse

@@ -20,7 +20,9 @@ import test_faults
 import test_privacy
 import test_requests
 import test_resume
-from harness import EVENTS, NOW, assert_rows, config_of, run, stream_of, upserted
+from general import EVENTS, NOW, config_of, stream_of
+from harness import run
+from outcome import assert_rows, upserted
 from sandbox.server import Sandbox
 from tap_emaillogs.privacy.annotations import words_of
 from tap_emaillogs.providers import PROVIDERS

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import Run, config_of, facts, read, run, stream_of, upserted
+from general import config_of, facts, stream_of
+from harness import read, run
+from outcome import Run, upserted
 from tap_emaillogs.engine.ledger import SyncWindows
 from tap_emaillogs.formats import addresses
 from tap_emaillogs.privacy.plan import Privacy

@@ -16,24 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import harness
-from harness import (
-    EVENTS,
-    LEDGER,
-    NOW,
-    STREAMS,
-    VENDORS,
-    Run,
-    Ticking,
-    canonical,
-    catalog,
-    command,
-    command_line,
-    config_of,
-    options_of,
-    run,
-    started,
-)
+from general import EVENTS, LEDGER, NOW, STREAMS, VENDORS, config_of, options_of
+from harness import Ticking, catalog, command, command_line, run, started
 from hurried import Hurried
+from outcome import Run, canonical
 from tap_emaillogs.engine.headway import Headway
 from terminal import at_terminal, finish
 

@@ -18,7 +18,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from singer_sdk import typing as th
 
-from harness import NOW, Run, Ticking, assert_tiles, run, upserted
+from general import NOW
+from harness import Ticking, run
+from outcome import Run, assert_tiles, upserted
 from tap_emaillogs.config.schema import config_schema
 from tap_emaillogs.engine.walk import Rows
 from tap_emaillogs.formats.timestamps import millis, parse

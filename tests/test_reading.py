@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import NOW
+from general import NOW
 from tap_emaillogs.engine.reading import EndpointContext, Reading
 from tap_emaillogs.engine.windows import equal_parts
 from tap_emaillogs.streams.window import Window

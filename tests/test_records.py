@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import NOW, Ticking
+from general import NOW
+from harness import Ticking
 from tap_emaillogs.engine.readers import reader_of
 from tap_emaillogs.engine.reading import EndpointContext, Reading
 from tap_emaillogs.formats.timestamps import SECOND

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import NOW, Ticking, config_of, facts, limit, run, stream_of
+from general import NOW, config_of, facts, limit, stream_of
+from harness import Ticking, run
 from tap_emaillogs.formats.timestamps import millis
 
 if TYPE_CHECKING:

@@ -16,29 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import (
-    EVENTS,
-    LEDGER,
-    NOW,
-    Process,
-    Run,
-    assert_rows,
-    bookmarks,
-    canonical,
-    command_line,
-    config_of,
-    facts,
-    general,
-    main_streams,
-    pages,
-    read,
-    run,
-    started,
-    stream_of,
-    uncovered,
-    upserted,
-    window,
-)
+from general import EVENTS, LEDGER, NOW, config_of, facts, general, pages, stream_of
+from harness import Process, command_line, main_streams, read, run, started
+from outcome import Run, assert_rows, bookmarks, canonical, uncovered, upserted, window
 from tap_emaillogs.formats.timestamps import parse
 
 if TYPE_CHECKING:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import Run, Ticking, config_of, run, stream_of
+from general import config_of, stream_of
+from harness import Ticking, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from outcome import Run
     from sandbox.server import Sandbox
 
     Play = Callable[..., Sandbox]

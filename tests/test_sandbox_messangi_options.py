@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from harness import NOW, Ticking
+from general import NOW
+from harness import Ticking
 from messangi_checks import started
 from sandbox.base import Life
 

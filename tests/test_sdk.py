@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from singer_sdk.testing import get_tap_test_class
 
-from harness import LEDGER, config_of
+from general import LEDGER, config_of
 from sandbox.server import Sandbox
 from tap_emaillogs.tap import TapEmailLogs
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import VENDORS, config_of
+from general import VENDORS, config_of
 from sandbox.server import Sandbox
 
 if TYPE_CHECKING:

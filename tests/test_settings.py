@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import NOW, Ticking, assert_rows, config_of, run
+from general import NOW, config_of
+from harness import Ticking, run
+from outcome import assert_rows
 from tap_emaillogs import tap
 from tap_emaillogs.config import accounts
 from tap_emaillogs.config.checks import mistakes

@@ -11,21 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from harness import (
-    NOW,
-    STREAMS,
-    Run,
-    Ticking,
-    assert_rows,
-    canonical,
-    command,
-    config_of,
-    expected,
-    restored,
-    rows_of,
-    run,
-    upserted,
-)
+from general import NOW, STREAMS, config_of
+from harness import Ticking, command, run
+from outcome import Run, assert_rows, canonical, expected, restored, rows_of, upserted
 from sandbox.base import Life
 from sandbox.server import Sandbox
 from tap_emaillogs.config.checks import mistakes

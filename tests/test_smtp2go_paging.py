@@ -9,24 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import (
-    NOW,
-    STREAMS,
-    Run,
-    Ticking,
-    asked,
-    assert_rows,
-    assert_tiles,
-    beginning,
-    canonical,
-    config_of,
-    limit,
-    restored,
-    rows_of,
-    run,
-    upserted,
-    window,
-)
+from general import NOW, STREAMS, asked, beginning, config_of, limit
+from harness import Ticking, run
+from outcome import Run, assert_rows, assert_tiles, canonical, restored, rows_of, upserted, window
 from sandbox.smtp2go.pages import Pages
 from tap_emaillogs.formats.timestamps import seconds
 

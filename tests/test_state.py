@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import NOW, Ticking, run
+from general import NOW
+from harness import Ticking, run
 from sandbox.server import Sandbox
 from tap_emaillogs.engine.state import Bookmark, EndpointState, Partitions, StateError, check
 from tap_emaillogs.engine.windows import subtract

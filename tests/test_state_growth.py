@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import EVENTS, LEDGER, NOW, Run, Ticking, assert_rows, catalog, config_of, run, stream_of, upserted
+from general import EVENTS, LEDGER, NOW, config_of, stream_of
+from harness import Ticking, catalog, run
+from outcome import Run, assert_rows, upserted
 from tap_emaillogs.engine.state import EndpointState, Partitions
 from tap_emaillogs.engine.windows import subtract, union
 from tap_emaillogs.streams.window import Window

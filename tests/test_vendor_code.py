@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from harness import EVENTS, NOW, Run, run
+from general import EVENTS, NOW
+from harness import run
 from tap_emaillogs.engine.paged_reader import PagedReader
 from tap_emaillogs.engine.reading import Outcome, Split
 from tap_emaillogs.http.clock import Stopped
@@ -18,6 +19,8 @@ from test_reader_shapes import PAGE, Sixth, rows_by_day, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from outcome import Run
 
     Serve = Callable[..., dict[str, Any]]
 

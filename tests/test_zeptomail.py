@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import NOW, Ticking, catalog, command, run, upserted
+from general import NOW
+from harness import Ticking, catalog, command, run
+from outcome import upserted
 from tap_emaillogs.formats import dates
 from tap_emaillogs.http.clock import Clock
 from zeptomail_runs import EXPORTS, NAME, asked, assert_all_rows, player, settings, tokens

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from harness import NOW, Ticking, catalog, config_of, run, upserted
+from general import NOW, config_of
+from harness import Ticking, catalog, run
+from outcome import upserted
 from tap_emaillogs.providers.zeptomail import answers
 from tap_emaillogs.providers.zeptomail.dateform import DEFAULT
 from tap_emaillogs.streams.window import Window

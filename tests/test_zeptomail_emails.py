@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import catalog, run, upserted
+from harness import catalog, run
+from outcome import upserted
 from tap_emaillogs.formats import dates
 from zeptomail_runs import NAME, asked, player, settings
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import NOW, Run, Ticking, catalog, config_of, run, upserted
+from general import NOW, config_of
+from harness import Ticking, catalog, run
+from outcome import Run, upserted
 from sandbox.base import Life
 from sandbox.zeptomail import ZeptoMail
 from sandbox.zeptomail.mail import EVENTS as EVENT_OF

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import catalog, run, upserted
+from harness import catalog, run
+from outcome import upserted
 from zeptomail_runs import EXPORTS, NAME, OWN, asked, assert_all_rows, player, settings
 
 if TYPE_CHECKING:

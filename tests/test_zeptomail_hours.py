@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import NOW, Ticking, upserted
+from general import NOW
+from harness import Ticking
+from outcome import upserted
 from zeptomail_runs import NAME, player, read
 
 if TYPE_CHECKING:

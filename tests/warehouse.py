@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from harness import Run
+    from outcome import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = os.environ.get("ANALYTICS_BIN")

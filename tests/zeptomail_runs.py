@@ -6,7 +6,9 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from harness import Run, Ticking, catalog, config_of, run, upserted
+from general import config_of
+from harness import Ticking, catalog, run
+from outcome import Run, upserted
 from tap_emaillogs.files.tables import column_names
 
 if TYPE_CHECKING:
