@@ -102,7 +102,7 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         self._server = Server(self.answer, self._port)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), name="sandbox", daemon=True)
         self._thread.start()
         return self
 

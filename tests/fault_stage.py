@@ -188,7 +188,7 @@ class Abroad:
 
     def __enter__(self) -> Self:
         self._server = Server(self._answer, 0)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
         self._thread.start()
         self.url = f"http://localhost:{self._server.server_address[1]}/elsewhere"
         return self
@@ -219,7 +219,7 @@ class Closed:
             self._socket.close()
             self._socket = None
             self._server = Server(self._box.answer, self.port)
-            threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+            threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True).start()
 
     def __enter__(self) -> Self:
         return self

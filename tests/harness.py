@@ -269,12 +269,22 @@ def _result(
     whole, tail = lines.decode(), rest.decode(errors="replace" if cut else "strict")
     if not checked:
         with contextlib.suppress(ValueError):
-            return Run(status, stderr, [json.loads(line) for line in whole.split("\n") if line], config, tail, requests)
+            return Run(status, stderr, _messages(whole), config, tail, requests)
         return Run(status, stderr, [], config, stdout.decode(), requests)
     assert cut or not tail, f"half a line: {tail[:200]}"
-    found = Run(status, stderr, [json.loads(line) for line in whole.split("\n") if line], config, tail, requests)
+    found = Run(status, stderr, _messages(whole), config, tail, requests)
     check(found)
     return found
+
+
+def _messages(text: str) -> list[dict[str, Any]]:
+    """Read a message from each line: all lines at once, which takes half as long."""
+    lines = [line for line in text.split("\n") if line]
+    try:
+        found = list(json.loads(f"[{','.join(lines)}]"))
+    except ValueError:
+        found = []
+    return found if len(found) == len(lines) else [json.loads(line) for line in lines]
 
 
 def catalog(

@@ -67,7 +67,7 @@ class Internet:
     def __enter__(self) -> Self:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Proxy,), {"internet": self}))
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="internet", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.005,), name="internet", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

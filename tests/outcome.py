@@ -18,6 +18,7 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 from jsonschema import Draft7Validator
 
 from general import LEDGER, OWN, facts, stream_of
@@ -189,7 +190,7 @@ def assert_valid(schema: Mapping[str, Any], records: Iterable[Mapping[str, Any]]
     """Validate records against a SCHEMA, undeclared properties included; a record known to be valid is not again."""
     validator, known = _validator(json.dumps(schema, sort_keys=True))
     for record in records:
-        content = hash(json.dumps(record, sort_keys=True))
+        content = hash(msgspec.json.encode(record, order="sorted"))
         if content in known:
             continue
         known.add(content)
