@@ -167,7 +167,8 @@ def _sentences(error: Exception) -> list[str] | None:
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError):  # what a vendor's endpoint meets is its failure, and does not come here
+    # What a vendor's endpoint meets is its failure, and does not come here.
+    if isinstance(error, OSError) and error.errno is not None:
         said = error.strerror or type(error).__name__
         return f"the output cannot be written ({said}): make room where it goes; the next run starts at its last STATE"
     if isinstance(error, UnicodeDecodeError):

@@ -18,8 +18,9 @@ import pytest
 from singer_sdk.streams.rest import HTTPRequest
 from urllib3.util import connection
 
+import harness
 from general import config_of
-from harness import Ticking, command_line, run
+from harness import Ticking, command, command_line, run
 from sandbox.vendors import VENDORS as PLAYERS
 from tap_emaillogs.engine import spool
 from tap_emaillogs.engine.spool import Block, Spool
@@ -138,6 +139,22 @@ def test_a_stdout_that_is_full_is_told_in_a_sentence(box: Sandbox, tmp_path: Pat
     assert b"the output cannot be written (No space left on device)" in done.stderr
     assert b"Traceback" not in done.stderr
     assert b"Exception ignored" not in done.stderr
+
+
+def test_what_is_no_fault_of_the_system_is_not_blamed_on_the_output(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that is replaced during a run raises a FileNotFoundError, which no system call failed with."""
+    code = (
+        "import sys\nfrom tap_emaillogs.tap import TapEmailLogs\n"
+        "def sync_all(_): raise FileNotFoundError('no metadata of a package')\n"
+        "TapEmailLogs.sync_all = sync_all\nTapEmailLogs.cli()"
+    )
+    monkeypatch.setattr(harness, "PROGRAM", ["-c", code])
+    found = command(config_of(box, "smtp2go"), checked=False)
+    assert found.status == 1
+    assert "an error inside the tap (FileNotFoundError)" in found.stderr
+    assert "output" not in found.stderr
 
 
 def test_faults_of_a_scratch_database_are_local() -> None:
