@@ -12,6 +12,8 @@ from dashboard.database import NoData, connected
 from dashboard.facts import DAYS, gathered
 from dashboard.page import written
 
+_MOST_DAYS = 36_500
+
 
 def _now() -> datetime:
     """Return the moment of EMAILLOGS_NOW, which tests and pages of the past set, or now."""
@@ -34,8 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=file, help="the file (%(default)s)")
     parser.add_argument("--days", type=int, default=DAYS, help="how many days back (%(default)s)")
     given = parser.parse_args(arguments)
-    if given.days < 1:
-        parser.error("--days is at least 1")
+    if not 1 <= given.days <= _MOST_DAYS:
+        parser.error(f"--days is between 1 and {_MOST_DAYS}")
     try:
         with connected() as ask:
             text = written(gathered(ask, given.days, _now()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dashboard.reasons import named
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from dashboard.database import Rows
 
 DAYS = 90
+WEEKS = timedelta(days=28)
+"""Before a day, or a week: what it is compared with."""
 MOST_DOMAINS = 15
 _COUNTS = [
     *("queued", "messages", "sent", "delivered", "bounced", "bounced_hard", "bounced_soft"),
@@ -40,6 +43,10 @@ class Facts:
     last: date
     daily: Rows = field(default_factory=list)
     """Per day and provider: counts of mails."""
+    before: Rows = field(default_factory=list)
+    """The same of the four weeks before `first`, to compare with."""
+    delivering: Rows = field(default_factory=list)
+    """Each `provider` that ever told of a delivery."""
     ends: Rows = field(default_factory=list)
     """Per provider: how many queued mails ended how."""
     domains: Rows = field(default_factory=list)
@@ -71,12 +78,20 @@ class Facts:
     @property
     def providers(self) -> list[str]:
         """All providers, in the order of their names."""
-        return sorted({row["provider"] for row in (*self.daily, *self.hours, *self.read, *self.odd)})
+        return sorted({row["provider"] for row in (*self.daily, *self.hours, *self.read, *self.odd)}, key=str)
 
     @property
     def tell_of_delivery(self) -> frozenset[str]:
         """The providers that say when a mail was delivered; some only say that they sent it."""
-        return frozenset(row["provider"] for row in self.daily if row["delivered"])
+        return frozenset(row["provider"] for row in (*self.delivering, *self.daily) if row.get("delivered", True))
+
+    def is_partial(self, provider: str, day: date) -> bool:
+        """Whether something of a day is missing or not read yet: then its rates are of what is there."""
+        return (provider, day) in self._partial
+
+    @cached_property
+    def _partial(self) -> set[tuple[str, date]]:
+        return {(row["provider"], row["day"]) for row in self.hours if row["status"] != "complete"}
 
     def accounts(self, provider: str) -> set[str]:
         """Return the accounts of a provider."""
@@ -108,6 +123,8 @@ def gathered(ask: Callable[..., Rows], days: int = DAYS, now: datetime | None = 
     if today - last < timedelta(days):
         last = today
     first = max(last - timedelta(days - 1), span["first"] or last)
+    day_counts = f"select day, provider, {_SUMS} from agg_deliverability_daily"
+    compared = f"day >= date '{min(first, last - timedelta(7) - WEEKS)}' and day <= date '{last}'"
     since, hours_since = (f"{day} >= date '{first}' and {day} <= date '{last}'" for day in ("day", _HOUR_DAY))
     settings = {row["name"]: float(row["value"]) for row in ask("select name, value from model_vars")}
     read = ask("""
@@ -122,7 +139,7 @@ def gathered(ask: Callable[..., Rows], days: int = DAYS, now: datetime | None = 
         from completeness_hourly where {hours_since} order by provider, account, stream, hour""")
     ends = ask("select provider, account, stream, max(hour) as hour from completeness_hourly group by 1, 2, 3")
     hours += _not_read_yet(ends, first, last, now)
-    hours.sort(key=lambda row: (row["provider"], row["account"] or "", row["stream"], row["hour"]))
+    hours.sort(key=lambda row: (*(row[name] or "" for name in _SAME[:3]), row["hour"]))
     domains = ask(f"""
         select
             recipient_domain as domain, sum(queued) as queued, sum(bounced) as bounced, sum(complained) as complained,
@@ -136,7 +153,7 @@ def gathered(ask: Callable[..., Rows], days: int = DAYS, now: datetime | None = 
         from (
             select provider, account, day, outcome,
                 counted_at <= cast('{yesterday}' as timestamp with time zone) as is_old
-            from dim_messages where {since} and queued_events + rejected_events + failed_events > 0
+            from dim_messages where {compared} and queued_events + rejected_events + failed_events > 0
         ) as ended
         where is_old or outcome not in ('no word yet', 'still being tried')
         group by 1, 2, 3""")
@@ -149,9 +166,9 @@ def gathered(ask: Callable[..., Rows], days: int = DAYS, now: datetime | None = 
     return Facts(
         first,
         last,
-        daily=ask(f"""
-            select day, provider, {_SUMS} from agg_deliverability_daily
-            where {since} group by day, provider order by provider, day"""),
+        daily=ask(f"{day_counts} where {since} group by day, provider order by provider, day"),
+        before=ask(f"{day_counts} where day < date '{first}' and day >= date '{first - WEEKS}' group by day, provider"),
+        delivering=ask("select distinct provider from agg_deliverability_daily where delivered > 0"),
         ends=ask(f"""
             select provider, outcome, count(*) as mails from dim_messages
             where queued_events > 0 and {since} group by 1, 2 order by 1, 2"""),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
+from dashboard.facts import WEEKS
 from dashboard.interval import highest
 from dashboard.private import shown
 from dashboard.words import LOST, endpoint, interval, named, percent
@@ -22,7 +23,6 @@ MARKS = {"ok": "✓", "watch": "!", "bad": "✕"}
 """Beside colour, for who sees none."""
 MOST_SAID = 3
 """So many senders, or accounts, are named in the first lines of a provider; a number tells of the others."""
-_WEEKS = timedelta(days=28)
 _STALE, _LONG_AGO = timedelta(days=1), timedelta(days=7)
 _FAR = 0.05
 """So much less of the mails arrives, surely, when it is far less."""
@@ -61,7 +61,7 @@ class Line:
 def lines(facts: Facts) -> list[Line]:
     """Return the lines, the worst first."""
     found = [_line(facts, provider) for provider in facts.providers]
-    return sorted(found, key=lambda one: (-LEVELS.index(one.level), one.provider))
+    return sorted(found, key=lambda one: (-LEVELS.index(one.level), str(one.provider)))
 
 
 def _line(facts: Facts, provider: str) -> Line:
@@ -74,7 +74,10 @@ def _line(facts: Facts, provider: str) -> Line:
     with_mails = [row["day"] for row in mails if row["queued"]]
     if with_mails:
         today = facts.now.astimezone(UTC).date()
+        mails += [row for row in facts.before if row["provider"] == provider]
         says.append(_rates(mails, max(with_mails), today, provider in facts.tell_of_delivery))
+        if max(with_mails) != today and facts.is_partial(provider, max(with_mails)):  # of today it says "so far"
+            says[-1] += " Something of that day is missing or not read yet: its rates are of what is there."
     else:
         says.append(f"No mails in the {(facts.last - facts.first).days + 1} days shown.")
     said, found = _senders(facts, provider)
@@ -94,6 +97,8 @@ def _senders(facts: Facts, provider: str) -> tuple[list[str], str]:
             who += f", up to its last mails on {row['last_day']}"
         rates = ", ".join(f"{what} {interval(row, name)}" for name, what in MEASURES.items() if _counts(row, name))
         says.append(f"{who}: {row['grade']}. {rates.capitalize()}: {shown(row['likely_cause'])}.")
+    if says and any(row["provider"] == provider and row["status"] in LOST for row in facts.gaps):
+        says[-1] += " Events are missing: true rates may lie outside."
     if len(rows) > MOST_SAID:
         more = len(rows) - MOST_SAID
         says.append(
@@ -143,11 +148,22 @@ def _filtered(facts: Facts, provider: str) -> tuple[list[str], str]:
     names = set()
     for row in facts.filters:
         if row["provider"] == provider:
-            names |= {name for name, value in json.loads(row["filters"]).items() if _NO_FILTER.get(name) != value}
+            names |= _names_of(row["filters"])
     if not names:
         return [], "ok"
     listed = ", ".join(shown(name) for name in sorted(names))
     return [f"Read under filters of the tap's settings ({listed}): what they leave out is in no figure here."], "ok"
+
+
+def _names_of(filters: str) -> set[str]:
+    """Return the names of the settings in a ledger row's filter, which a user may have masked or mapped."""
+    try:
+        found = json.loads(filters)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        return {"which cannot be read here"}
+    return {name for name, value in found.items() if _NO_FILTER.get(name) != value}
 
 
 def _age(facts: Facts, row: dict[str, Any]) -> str:
@@ -176,7 +192,7 @@ def _arrived_of(rows: Rows, tells_of_delivery: bool) -> tuple[list[str], str]:
     for days in (7, 1):
         start = last - timedelta(days)
         mails, arrived = _sums([row for row in rows if row["day"] > start], tells_of_delivery)
-        before, arrived_before = _sums([row for row in rows if start - _WEEKS < row["day"] <= start], tells_of_delivery)
+        before, arrived_before = _sums([row for row in rows if start - WEEKS < row["day"] <= start], tells_of_delivery)
         span = f"{last:%Y-%m-%d}" if days == 1 else f"the {days} days up to {last:%Y-%m-%d}"
         text = f"Of {mails:,} {'mail' if mails == 1 else 'mails'} of {span} only {percent(arrived, mails)} arrived"
         if 2 * arrived < mails:
@@ -224,7 +240,9 @@ def _missing(facts: Facts, provider: str) -> tuple[list[str], str]:
     if gaps:
         statuses = " and ".join(sorted({row["status"] for row in gaps}))
         return [f"Not everything is read yet: {_hours(gaps)} {statuses}; a later run takes it up."], "watch"
-    return ["Every hour is read completely."], "ok"
+    if not any(row["provider"] == provider for row in facts.hours):
+        return ["The ledger says nothing of the hours of these days."], "watch"
+    return ["Every hour of these days is read completely."], "ok"
 
 
 def _hours(rows: Rows) -> str:
@@ -236,7 +254,7 @@ def _hours(rows: Rows) -> str:
 
 def _rates(mails: Rows, day: date, today: date, tells_of_delivery: bool) -> str:
     now = [row for row in mails if row["day"] == day]
-    before = [row for row in mails if day - _WEEKS <= row["day"] < day]
+    before = [row for row in mails if day - WEEKS <= row["day"] < day]
 
     def said(name: str, rows: Rows) -> str:
         return percent(sum(float(row[name]) for row in rows), sum(float(row["queued"]) for row in rows))

@@ -22,12 +22,14 @@ NOTHING = "\N{EN DASH}"
 
 def named(provider: str) -> str:
     """Return a provider's name as it is written."""
-    return NAMES.get(provider, shown(provider))
+    return NAMES.get(provider) or shown(provider) or "unknown"
 
 
 def endpoint(row: dict[str, Any]) -> str:
     """Return a stream, and its account where that has a name."""
-    return shown(row["stream"]) + ("" if row["account"] in {"default", None} else f" {shown(row['account'])}")
+    return (shown(row["stream"]) or "unknown") + (
+        "" if row["account"] in {"default", None} else f" {shown(row['account'])}"
+    )
 
 
 def percent(part: float, whole: float) -> str:

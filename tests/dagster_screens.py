@@ -45,6 +45,9 @@ def take(play: Play, folder: Path) -> None:
             for name, path in pages.items():
                 page.goto(f"http://127.0.0.1:{port}/{path}", timeout=120_000)
                 page.wait_for_timeout(_SETTLING)
+                if (invitation := page.get_by_role("button", name="Skip")).is_visible():
+                    invitation.click()
+                    page.wait_for_timeout(500)
                 page.screenshot(path=str(folder / f"{name}.png"))
             browser.close()
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from dashboard.facts import Facts
 from dashboard.lines import MEASURES, lines
 from dashboard.private import shown
 from dashboard.reasons import named
+from timing import cpu_seconds
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -24,6 +26,20 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
         "see HTTPS://shop.example/mary for",
         'mailbox "mary miller" is full',
         "call +49 170 123 4567 mary@x.example",
+        "no mary @example.com here",
+        "no mary at example.com here",
+        "no mary_at_example.com here",
+        "no mary{at}example.com here",
+        "no mary&#x40;example.com here",
+        "no mary%2540example.com here",
+        "see shop.example/mary?u=4567",
+        "\u201eHallo mary\u201c abgelehnt",
+        "\u2018Hello mary\u2019 refused",
+        "\u2039Hello mary\u203a refused",
+        "\u300cHello mary\u300d refused",
+        "&quot;Hello mary&quot; refused",
+        "call +49 170 <number> mary@x.example",
+        f"{'x' * 150} mary.miller%40example.com"[:160],
     ],
 )
 def test_what_may_be_about_a_person_is_left_out(text: str) -> None:
@@ -32,8 +48,57 @@ def test_what_may_be_about_a_person_is_left_out(text: str) -> None:
     assert "…" in shown(text)
 
 
-def test_codes_stay() -> None:
-    assert shown("550 5.1.1 no such user") == "550 5.1.1 no such user"
+@pytest.mark.parametrize("text", ["550 5.1.1 no such user", "452 4.2.2 <address> is full", "greylisted, try later"])
+def test_codes_stay(text: str) -> None:
+    assert shown(text) == text
+
+
+def test_a_telephone_number_of_which_the_models_left_the_beginning_goes_whole() -> None:
+    assert shown("call +49 170 <number>") == "call …"
+
+
+def test_what_turns_the_order_of_letters_is_left_out() -> None:
+    assert shown("shop \u202e three\x00\x1b[2J") == "shop three [2J"
+
+
+def test_long_words_take_no_time() -> None:
+    assert cpu_seconds(lambda: shown("x." * 50_000 + "@" * 50_000)) < 0.1
+
+
+def test_without_hours_nothing_is_called_complete() -> None:
+    """A ledger without accounts or streams joins nothing: that proves nothing."""
+    read = [{"provider": "smtp2go", "account": None, "stream": None, "until": NOW}]
+    (line,) = lines(Facts(date(2026, 2, 1), NOW.date(), read=read, now=NOW))
+    assert line.level == "watch"
+    assert not any("completely" in text for text in line.says)
+
+
+def test_a_provider_without_a_name_is_a_provider() -> None:
+    read = [{"provider": name, "account": None, "stream": "logs", "until": NOW} for name in (None, "smtp2go")]
+    assert {line.name for line in lines(Facts(date(2026, 2, 1), NOW.date(), read=read, now=NOW))} == {
+        "unknown",
+        "SMTP2GO",
+    }
+
+
+def test_rates_of_a_day_of_which_something_is_missing_are_told_as_that() -> None:
+    day = NOW.date() - timedelta(1)
+    place = {"provider": "smtp2go", "account": "default", "stream": "smtp2go_activity", "day": day}
+    counts = {"day": day, "provider": "smtp2go", "queued": 100, "delivered": 0, "bounced": 0, "complained": 0}
+    hours = [{**place, "status": "complete", "complete": 1}]
+    facts = Facts(day, day, daily=[counts], hours=hours, now=NOW, delivering=[{"provider": "smtp2go"}])
+    (line,) = lines(facts)
+    assert not any("is missing" in text for text in line.says)
+    assert any("0.0 % delivered" in text for text in line.says), "it told of deliveries before these days"
+    (line,) = lines(replace(facts, hours=[{**place, "status": "unavailable", "complete": 0}]))
+    assert any("its rates are of what is there" in text for text in line.says)
+
+
+def test_a_filter_that_is_no_json_is_said() -> None:
+    read = [{"provider": "smtp2go", "account": "default", "stream": "smtp2go_activity", "until": NOW}]
+    filters = [{"provider": "smtp2go", "filters": text} for text in ("***", "[1]", '"x"')]
+    (line,) = lines(Facts(date(2026, 2, 1), NOW.date(), read=read, filters=filters, now=NOW))
+    assert any("which cannot be read here" in text for text in line.says)
 
 
 ROW = {"event_type": "bounced", "bounce_class": "soft", "code": ""}
