@@ -126,6 +126,7 @@ def daily(messages: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any
     """Return the counts of `agg_deliverability_daily`, by its key."""
     names = [name.removesuffix("_events") for name in messages[0] if name.endswith("_events")]
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    of_queued: dict[tuple[Any, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in messages:
         key = tuple(row[name] for name in ("day", "provider", "account", "sender_domain", "recipient_domain"))
         sums = found.setdefault(key, defaultdict(int))
@@ -137,11 +138,12 @@ def daily(messages: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any
         sums["asked_for"] += queued or rejected or failed
         for name in names:
             sums[f"{name}_events"] += row[f"{name}_events"]
+            of_queued[key][name] += row[f"{name}_events"] if queued else 0
             sums[name] += row[f"{name}_events"] > 0 and (queued or name == "rejected")
-    for sums in found.values():
+    for key, sums in found.items():
         for name in set(names) - {"queued", "rejected"}:
             sums[f"{name}_rate"] = sums[name] / sums["queued"] if sums["queued"] else None
-            sums[f"{name}_total_rate"] = sums[f"{name}_events"] / sums["queued"] if sums["queued"] else None
+            sums[f"{name}_total_rate"] = of_queued[key][name] / sums["queued"] if sums["queued"] else None
         taken = sums["queued"] + sums["rejected_before_queued"]
         sums["rejected_rate"] = sums["rejected"] / taken if taken else None
     return {key: dict(sums) for key, sums in found.items()}

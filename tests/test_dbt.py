@@ -6,6 +6,7 @@ Random events, late and changed ones, and builds in parts are in test_models_ref
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
@@ -107,6 +108,61 @@ def test_a_gap_is_in_the_hours(tmp_path: Path) -> None:
     assert 24 <= len(missing) <= 26
     said = warehouse.dbt("test", "--select", "nothing_is_missing")
     assert "WARN" in said
+
+
+def without(found: Run, stream: str, *columns: str) -> Run:
+    """Return a run whose catalog deselects columns of a stream."""
+    messages = deepcopy([one for one in found.messages if one.get("stream") == stream])
+    for one in messages:
+        for name in columns:
+            del (one["record"] if one["type"] == "RECORD" else one["schema"]["properties"])[name]
+    return Run(0, "", messages + [one for one in found.messages if one.get("stream") != stream])
+
+
+@pytest.mark.parametrize("columns", [("account",), ("provider", "account", "stream")])
+def test_hours_are_there_without_the_names_of_their_endpoint(tmp_path: Path, columns: tuple[str, ...]) -> None:
+    warehouse = Warehouse(tmp_path)
+    for found in gap():
+        warehouse.load(without(found, LEDGER, *columns), "2026-03-05 12:00:00")
+    warehouse.dbt("run", "--select", "+completeness_hourly", "stg_email_events")
+    statuses = dict(warehouse.ask("select status, count(*) from completeness_hourly group by status"))
+    assert statuses.keys() == {"complete", "unavailable"}
+    assert 24 <= statuses["unavailable"] <= 26
+    for name in columns:
+        assert warehouse.ask(f"select distinct {name} from completeness_hourly") == [("(none)",)]
+    assert "WARN" in warehouse.dbt("test", "--select", "nothing_is_missing")
+    said = warehouse.dbt("test", "--select", "email_events_has_its_columns")
+    assert f"Got {len(columns)} result" in said, "nobody can tell endpoints apart, and the build says so"
+
+
+def test_events_without_a_ledger_are_not_known_to_be_all(played: tuple[Run, Truth], tmp_path: Path) -> None:
+    found, truth = played
+    warehouse = Warehouse(tmp_path)
+    warehouse.dbt("run", "--select", "+completeness_hourly", "stg_email_events")
+    said = warehouse.dbt("test", "--select", "nothing_is_missing")
+    assert "PASS=1 WARN=0" in said, "nothing was loaded, and nothing is missing"
+    alone = Run(0, "", [one for one in found.messages if one.get("stream") == EVENTS])
+    warehouse.load(alone, "2026-03-01 12:00:00")
+    warehouse.dbt("run", "--select", "+completeness_hourly", "stg_email_events")
+    said = warehouse.dbt("test", "--select", "nothing_is_missing", "--store-failures")
+    assert "PASS=0 WARN=1" in said
+    rows = warehouse.ask(
+        "select distinct provider, account, status from email_analytics_dbt_test__audit.nothing_is_missing"
+    )
+    assert set(rows) == {(provider, account, "no ledger") for provider, account, _ in truth}
+
+
+def test_without_the_provider_the_build_only_warns(played: tuple[Run, Truth], tmp_path: Path) -> None:
+    found, _ = played
+    warehouse = Warehouse(tmp_path)
+    warehouse.load(without(found, EVENTS, "provider"), "2026-03-01 12:00:00")
+    said = warehouse.build("--exclude", "test_type:unit")
+    assert "Warning in test email_events_has_its_columns" in said
+    ((events, graded),) = warehouse.ask(
+        "select (select sum(events) from agg_deliverability_daily), (select count(*) from health)"
+    )
+    assert events == len(found.records[EVENTS])
+    assert graded, "senders without a provider's name are graded all the same"
 
 
 def gap() -> list[Run]:

@@ -1,13 +1,14 @@
 -- Each hour of each endpoint, by the ledger. Time is cut at every window's edge and at every hour; of each piece we know how many
 -- windows of each status cover it (a running sum, so that the cost grows with the ledger and not with its square).
 -- What is lost for good wins over what a later run may bring; what lies before `completeness_hours` is left out.
+-- A name that the ledger does not have (deselected, or null) is a word, so that joins find its hours.
 {%- set statuses = ['complete', 'pending', 'failed', 'truncated', 'unavailable'] %}
 
 with windows as (
     select
-        provider,
-        account,
-        stream,
+        coalesce(provider, '(none)') as provider,
+        coalesce(account, '(none)') as account,
+        coalesce(stream, '(none)') as stream,
         status,
         {{ emaillogs.epoch('window_start') }} as starts,
         {{ emaillogs.epoch('window_end') }} as ends

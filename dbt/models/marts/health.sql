@@ -4,13 +4,13 @@
 -- Each account's last days end with its own last mail: nobody else's, and none of the future, hide what it did.
 with spans as (
     select
-        provider,
+        coalesce(provider, '') as provider,
         coalesce(account, '') as account,
         max(day) as last_day,
         cast({{ dbt.dateadd('day', -1 * (var('health_days') | int), 'max(day)') }} as date) as before_first_day
     from {{ ref('agg_deliverability_daily') }}
     where day <= {{ emaillogs.today() }}
-    group by provider, coalesce(account, '')
+    group by coalesce(provider, ''), coalesce(account, '')
 ),
 
 counted as (
@@ -24,7 +24,7 @@ counted as (
         sum(daily.{{ name }}) as {{ name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from {{ ref('agg_deliverability_daily') }} as daily
-    inner join spans on daily.provider = spans.provider and coalesce(daily.account, '') = spans.account
+    inner join spans on coalesce(daily.provider, '') = spans.provider and coalesce(daily.account, '') = spans.account
     where daily.day > spans.before_first_day and daily.day <= spans.last_day
     group by daily.provider, daily.account, daily.sender_domain
 ),
@@ -38,7 +38,7 @@ said as (
             else 'not_sent'
         end as measure
     from {{ ref('message_reasons') }} as reasons
-    inner join spans on reasons.provider = spans.provider and coalesce(reasons.account, '') = spans.account
+    inner join spans on coalesce(reasons.provider, '') = spans.provider and coalesce(reasons.account, '') = spans.account
     where
         reasons.day > spans.before_first_day and reasons.day <= spans.last_day
         and reasons.event_type in ('bounced', 'rejected', 'failed')
@@ -90,7 +90,7 @@ measured as (
     from counted
     left join commonest
         on
-            counted.provider = commonest.provider
+            coalesce(counted.provider, '') = coalesce(commonest.provider, '')
             and coalesce(counted.account, '') = coalesce(commonest.account, '')
             and coalesce(counted.sender_domain, '') = coalesce(commonest.sender_domain, '')
 ),
