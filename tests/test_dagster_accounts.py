@@ -15,6 +15,7 @@ PROJECT = Path(__file__).resolve().parent.parent / "deploy" / "dagster"
 sys.path.append(str(PROJECT))
 
 from emaillogs_dagster import accounts, references  # noqa: E402 - found where the line above says
+from emaillogs_dagster.settings import Settings  # noqa: E402
 
 from tap_emaillogs.providers import PROVIDERS  # noqa: E402
 
@@ -52,6 +53,9 @@ def test_a_secret_may_be_in_a_file(tmp_path: Path) -> None:
         {**SMTP2GO, "api_key": "api-OPEN"},
         {"provider": "zeptomail", "client_secret": "OPEN"},
         {"provider": "messangi", "report": {"mailbox": {"password": "OPEN"}}},
+        {**SMTP2GO, "apikey": "OPEN"},
+        {**SMTP2GO, "API-Key": "OPEN"},
+        {**SMTP2GO, "base_url": "http://user:OPEN@host/x"},
     ],
 )
 def test_a_secret_in_the_open_is_refused_without_naming_it(tmp_path: Path, account: dict[str, Any]) -> None:
@@ -68,11 +72,85 @@ def test_a_secret_in_the_open_is_refused_without_naming_it(tmp_path: Path, accou
         ({"accounts": None}, "no list"),
         ({"backfill_share": 1.5}, "backfill_share"),
         ({"accounts": [{**SMTP2GO, "group": "a|b"}]}, "a group's name"),
+        ({"accounts": []}, "names no account"),
+        ({"accounts": ["smtp2go"]}, "account 1 of the list"),
+        ({"accounts": [{"provider": ["smtp2go"]}]}, "no provider"),
+        ({"accounts": [{"provider": "postman", "account": "shop"}]}, "'shop'.*'postman'"),
+        ({"accounts": [{**SMTP2GO, "group": 5}]}, "smtp2go/acme: group"),
+        ({"accounts": [{**SMTP2GO, "every_minutes": 5}]}, "smtp2go/acme: every_minutes"),
+        ({"accounts": [{**SMTP2GO, "requests_per_minute": "many"}]}, "requests_per_minute"),
+        ({"providers": {"smtp2go": {"requests_per_minute": None}}}, "requests_per_minute"),
+        ({"since": "yesterday"}, "since must be a date"),
+        *(({"every_minutes": wrong}, "every_minutes") for wrong in (0, -5, 1.5, "ten", None, True)),
+        ({"groups": {"quiet-000": {"every_minutes": 0}}}, "groups: quiet-000: every_minutes"),
+        ({"quiet_groups": 0}, "quiet_groups"),
+        *(({"backfill_share": wrong}, "backfill_share") for wrong in ("half", True, 0)),
+        ({"providers": []}, "providers must hold"),
+        ({"groups": ["a"]}, "groups must hold"),
+        ({"groups": {"quiet-000": 5}}, "groups: quiet-000 must hold"),
+        ({"groups": {"quiet-000": {"sinse": None}}}, "no setting 'sinse'"),
+        ({"groups": {"acme": {"every_minutes": 5}}}, "groups: acme: no account"),
+        ({"providers": {"jetmail": {}}}, "providers: jetmail: no account"),
+        ({"evry_minutes": 5}, "no setting 'evry_minutes'"),
+        ({"table": {"url": {"env": "X"}}}, "`query`"),
+        ({"table": {"url": "postgresql://user:word@host/db", "query": "select 1"}}, "^table: url holds a secret"),
+        ({"table": {"url": "nonsense", "query": "select 1"}}, "table of accounts"),
     ],
 )
 def test_mistakes_in_the_file_are_told(tmp_path: Path, given: dict[str, Any], words: str) -> None:
     with pytest.raises(references.AccountsError, match=words):
         groups(tmp_path, **given)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"accounts:\n- {api_key: *OPEN, provider: [smtp2go}\n", "line 2: that is not YAML"),
+        (b"accounts:\n- {provider: smtp2go, account: caf\xe9}\n", "line 2: that is not UTF-8"),
+        (b"since: 2026-13-45\n", "date that does not exist"),
+        (b"- a list\n", "no list `accounts`"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told_by_line_without_what_stands_there(
+    tmp_path: Path, text: bytes, words: str
+) -> None:
+    (tmp_path / "accounts.yaml").write_bytes(text)
+    with pytest.raises(references.AccountsError, match=words) as found:
+        accounts.load(str(tmp_path / "accounts.yaml"))
+    assert "OPEN" not in str(found.value)
+
+
+def test_dates_without_quotes_are_text_for_the_tap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_KEY", "api-1")
+    text = f"since: 2026-11-01\ntap: {{start_date: 2026-11-15}}\naccounts: [{json.dumps(SMTP2GO)}]\n"
+    (tmp_path / "accounts.yaml").write_text(text, encoding="utf-8")
+    (group,) = accounts.load(str(tmp_path / "accounts.yaml")).values()
+    assert json.loads(json.dumps(group.config("forward")[0]))["start_date"] == "2026-11-15"
+    assert group.since == datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("name", "value"), [("EMAILLOGS_STRETCH", "year"), ("EMAILLOGS_SINCE", "soon")])
+def test_mistakes_in_the_environment_are_told(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(references.AccountsError, match=name):
+        Settings.load()
+
+
+def test_accounts_may_stand_in_a_table(tmp_path: Path) -> None:
+    settings = [json.dumps({"api_key": "$ACME_KEY", "group": "g"}), "{"]
+    tables = [
+        {
+            "url": f"sqlite:///{tmp_path / 'table'}",
+            "query": f"select 'smtp2go' as provider, 'acme' as account, json('{own}') as settings"
+            if own != "{"
+            else "select 'smtp2go' as provider, 'acme' as account, '{' as settings",
+        }
+        for own in settings
+    ]
+    tables[0]["query"] = tables[0]["query"].replace('":', '"\\:')  # SQLAlchemy takes `:name` for a parameter
+    assert list(groups(tmp_path, accounts=None, table=tables[0])) == ["g"]
+    with pytest.raises(references.AccountsError, match=r"smtp2go/acme: settings.*not JSON"):
+        groups(tmp_path, accounts=None, table=tables[1])
 
 
 def test_a_missing_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,14 @@ for stretch in stretches[-2:]:
     done = job.execute_in_process(instance=instance, partition_key=key_of("alone", stretch.key))
     (check,) = done.get_asset_check_evaluations()
     print(stretch.key, check.passed, check.partition)
+from emaillogs_dagster.state import States
+forget = States.forget
+for forgets in (lambda *_, **__: None, forget):  # a run leaves STATE of a whole stretch; the next one reads all of it
+    States.forget = forgets
+    done = job.execute_in_process(instance=instance, partition_key=key_of("alone", stretches[-2].key))
+found = [event.event_specific_data.materialization for event in done.get_asset_materialization_events()]
+(rows,) = [one.metadata["rows"].value for one in found if one.asset_key.path[-1] == "jetemail_outbound_logs"]
+print("again", rows > 0)
 done = defs.resolve_job_def("forward_job").execute_in_process(instance=instance, partition_key="alone")
 print(done.success)
 """
@@ -76,7 +84,8 @@ def test_on_a_laptop_with_sqlite_and_duckdb(tmp_path: Path) -> None:
             EMAILLOGS_STRETCH="day",
             EMAILLOGS_SINCE=(datetime.now(UTC) - timedelta(days=5)).date().isoformat(),
         )
-        *days, forward = printed.splitlines()
+        *days, again, forward = printed.splitlines()
+        assert again == "again True"
         assert [line.split()[1] for line in days] == ["True", "True"]
         assert all(line.endswith(f"alone|{line.split()[0]}") for line in days)
         assert forward == "True"
@@ -161,11 +170,65 @@ print(whose(Run(job_name="forward_job", asset_selection=None, tags={"dagster/par
 print(whose(Run(job_name="__ASSET_JOB", asset_selection={AssetKey(["theirs"])}, tags={"dagster/partition": "d"})))
 """
 
+ALERTS = """
+import dagster as dg
+from dagster._core.test_utils import create_run_for_test
+from emaillogs_dagster import alerts
+from emaillogs_dagster.backfill import _evaluated
+from emaillogs_dagster.ledger import Gap, Verdict
+from emaillogs_dagster.settings import Settings
+
+since = Settings.load().since
+texts = []
+alerts.alert = lambda _, text: texts.append(text.replace(chr(10), " / "))
+checks, runs = alerts.failed_checks(Settings.load()), alerts.failed_runs(Settings.load())
+
+
+def tick(instance, cursor):
+    context = dg.build_sensor_context(instance=instance, cursor=cursor)
+    checks(context)
+    return context.cursor
+
+
+with dg.DagsterInstance.get() as instance:
+    print("sharded:", instance.event_log_storage.is_run_sharded)
+    cursor = tick(instance, None)
+    for day in ("d1", "d2"):
+        for passed in (True, False):
+            run = create_run_for_test(instance, job_name="backfill_job")
+            gaps = () if passed else (Gap(("smtp2go", "acme", "x"), since, since, "failed"),)
+            event = _evaluated("backfill_job", "g|" + day, Verdict(gaps, {}, 0, {}))
+            instance.report_dagster_event(event, run.run_id)
+        cursor = tick(instance, cursor)
+    tick(instance, cursor)
+print([text.split(":")[0] for text in texts])
+
+
+@dg.op(retry_policy=dg.RetryPolicy(max_retries=1))
+def fails():
+    raise dg.Failure("the tap ended with status 1")
+
+
+@dg.op
+def breaks():
+    raise ValueError("no such thing")
+
+
+for op in (fails, breaks):
+    instance = dg.DagsterInstance.ephemeral()
+    done = dg.GraphDefinition("j", node_defs=[op]).to_job().execute_in_process(instance=instance, raise_on_error=False)
+    (event,) = [one for one in done.all_events if one.event_type_value == "PIPELINE_FAILURE"]
+    context = dg.build_run_status_sensor_context("failed_runs", event, instance, instance.get_run_by_id(done.run_id))
+    texts.clear()
+    runs(context.for_run_failure())
+    print(texts[0].partition("): ")[2])
+"""
+
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """What each script prints, all run by one process: to import Dagster takes longer than they do."""
-    named = {"restarted": RESTARTED, "sensor": SENSOR, "whose": WHOSE}
+    named = {"restarted": RESTARTED, "sensor": SENSOR, "whose": WHOSE, "alerts": ALERTS}
     script = f"for name, text in {named!r}.items():\n    print('##', name)\n    exec(text, {{}})"
     parts = inside(script, tmp_path_factory.mktemp("inside")).split("## ")[1:]
     return {lines[0]: lines[1:] for lines in map(str.splitlines, parts)}
@@ -188,3 +251,13 @@ def test_what_is_missing_is_asked_for_again_after_pauses_and_what_is_lost_is_not
 
 def test_every_run_of_ours_has_a_purse_however_it_was_started_and_no_other(printed: dict[str, list[str]]) -> None:
     assert printed["whose"] == ["('a', 'backfill')", "('b', 'backfill')", "('c', 'forward')", "None"]
+
+
+def test_failures_are_told_once_on_sqlite_and_with_their_cause(printed: dict[str, list[str]]) -> None:
+    told = [f"1 checks failed / whole g|{day}" for day in ("d1", "d2")]
+    assert printed["alerts"] == [
+        "sharded: True",
+        str(told),
+        "the tap ended with status 1",
+        "ValueError: no such thing",
+    ]

@@ -111,6 +111,17 @@ def test_backfills_of_a_stretch_that_is_whole_leave_no_state(tmp_path: Path) -> 
     assert left == ["forward", "2026-02-08"]
 
 
+def test_what_other_runs_left_is_forgotten_and_what_this_one_read_is_not(tmp_path: Path) -> None:
+    url, names = f"sqlite:///{tmp_path / 'state'}", [("smtp2go", "acme"), ("smtp2go", "beta")]
+    state.States(url, "2026-02-01", "before").save(one_state("2026-02-03"))
+    mine = state.States(url, "2026-02-01", "mine")
+    mine.forget(names, "2026-02-01", "2026-02-08", but_mine=True)
+    assert mine.load(names) is None
+    mine.save(one_state("2026-02-04"))
+    mine.forget(names, "2026-02-01", "2026-02-08", but_mine=True)
+    assert mine.load(names) == one_state("2026-02-04")
+
+
 def test_a_run_that_was_thought_dead_moves_no_state(tmp_path: Path) -> None:
     url, names = f"sqlite:///{tmp_path / 'state'}", [("smtp2go", "acme"), ("smtp2go", "beta")]
     for last in ("2026-02-02", "2026-02-03"):

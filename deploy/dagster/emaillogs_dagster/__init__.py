@@ -6,6 +6,7 @@ group.
 
     settings     what the environment says: files, databases, commands
     accounts     the file of accounts: groups, and their shares of the budgets
+    given        reads that file, and says what is wrong in it
     references   secrets, which are named and never written down
     process      the tap piped into the loader, as two processes; `guard` ends them with the worker
     state        STATE, one row per account, moved only after the loader has confirmed it

@@ -27,18 +27,18 @@ import math
 import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-import yaml
 
+from emaillogs_dagster import given
 from emaillogs_dagster.references import AccountsError, refuse_open, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
 
 STREAMS = {
     "smtp2go": ("smtp2go_activity",),
@@ -52,7 +52,6 @@ BUDGETS = {"smtp2go": 60, "jetemail": 240, "infobip": 60, "zeptomail": 60, "mess
 """Requests a minute and account that the tap allows itself by default, as the vendors publish them."""
 USED = 0.9
 """How much of a budget is used: a run that begins knows nothing of the requests that the one before it just sent."""
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is there
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -132,67 +131,86 @@ def load(path: str) -> dict[str, Group]:
         AccountsError: In one plain sentence.
     """
     try:
-        given = _parsed(path, Path(path).stat().st_mtime_ns)
-    except (OSError, yaml.YAMLError) as error:
-        raise AccountsError(f"{path} cannot be read: {type(error).__name__}") from None
-    if not isinstance(given, dict) or not (isinstance(given.get("accounts"), list) or given.get("table")):
-        raise AccountsError(f"{path} has no list `accounts`")
-    return _grouped({**given, "accounts": [*(given.get("accounts") or []), *_listed(given.get("table"))]})
+        changed = Path(path).stat().st_mtime_ns
+    except (OSError, ValueError) as error:
+        raise AccountsError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'no such path'}") from None
+    found = _parsed(path, changed)
+    every = [*(found.get("accounts") or []), *_listed(found.get("table"))]
+    if not every:
+        raise AccountsError(f"{path} names no account; add one to `accounts`")
+    return _grouped({**found, "accounts": every})
 
 
 @lru_cache(maxsize=2)
 def _parsed(path: str, _changed: int) -> Any:
     """Return what the file holds; read anew when it has changed."""
-    return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe one
+    return given.parsed(path)
 
 
 def _listed(table: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """Return the accounts that a table has, as they would stand in the file."""
     if not table:
         return []
-    engine = sa.create_engine(resolved(table["url"], set()), poolclass=sa.NullPool)
+    refuse_open(table, "table")
+    url = resolved(table["url"], set())
     try:
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
         with engine.connect() as connection:
             rows = connection.execute(sa.text(table["query"])).mappings().all()
-    except sa.exc.SQLAlchemyError as error:
+    except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
         raise AccountsError(f"the table of accounts cannot be read: {type(error).__name__}") from None
     entries = []
     for row in rows:
-        settings = row.get("settings") or {}
-        settings = json.loads(settings) if isinstance(settings, str) else settings
+        if not {"provider", "account"} <= row.keys():
+            raise AccountsError("the table of accounts must have the columns provider and account: change its query")
+        where, settings = f"{row['provider']}/{row['account']}", row.get("settings") or {}
+        try:
+            settings = json.loads(settings) if isinstance(settings, str) else settings
+        except ValueError:
+            raise AccountsError(f"{where}: settings in the table of accounts are not JSON") from None
+        given.settings(settings, f"{where}: settings in the table of accounts")
         entries.append({**settings, "provider": row["provider"], "account": row["account"]})
     return entries
 
 
-def _grouped(given: Mapping[str, Any]) -> dict[str, Group]:
+def _grouped(file: Mapping[str, Any]) -> dict[str, Group]:
     members: defaultdict[str, list[Account]] = defaultdict(list)
     seen: set[tuple[str, str]] = set()
-    for entry in given["accounts"]:
-        account = _account(entry, given.get("providers") or {})
+    refuse_open(file.get("tap"), "tap")
+    for place, entry in enumerate(file["accounts"], 1):
+        account = _account(entry, place, file.get("providers") or {})
         if account.name in seen:
             raise AccountsError(f"{'/'.join(account.name)} stands twice in the file: its budget would be spent twice")
         seen.add(account.name)
-        members[entry.get("group") or _quiet(account, int(given.get("quiet_groups", 1)))].append(account)
-    refuse_open(given.get("tap"), "tap")
-    share = given.get("backfill_share", 0.7)
-    if share is not None and not 0 < share < 1:
-        raise AccountsError("backfill_share must be between 0 and 1, or null")
+        members[entry.get("group") or _quiet(account, file.get("quiet_groups", 1))].append(account)
+    own = file.get("groups") or {}
+    _refuse_unused(file, set(members), {provider for provider, _ in seen})
     groups = {}
     for name, accounts in sorted(members.items()):
         if not _NAME.fullmatch(name):
             raise AccountsError(f"a group's name has letters, digits, dots, dashes and underscores only: {name!r}")
-        own = {**given, **((given.get("groups") or {}).get(name) or {})}
-        every, since = int(own.get("every_minutes", 10)), _moment(own.get("since"))
-        groups[name] = Group(name, tuple(accounts), every, since, share, given.get("tap") or {})
+        merged, where = {**file, **(own.get(name) or {})}, f"groups: {name}: " if own.get(name) else ""
+        every = given.count(merged.get("every_minutes", 10), f"{where}every_minutes")
+        since = given.moment(merged.get("since"), f"{where}since")
+        share = file.get("backfill_share", 0.7)
+        groups[name] = Group(name, tuple(accounts), every, since, share, file.get("tap") or {})
     return groups
 
 
-def _account(entry: Any, providers: Mapping[str, Any]) -> Account:
-    if not isinstance(entry, dict) or entry.get("provider") not in STREAMS:
-        raise AccountsError(f"an account names no provider of {', '.join(STREAMS)}")
-    provider, account = entry["provider"], str(entry.get("account", "default"))
+def _refuse_unused(file: Mapping[str, Any], groups: set[str], providers: set[str]) -> None:
+    """Refuse settings that no account uses: a name is misspelt there."""
+    for name in sorted((file.get("providers") or {}).keys() - (set(STREAMS) if file.get("table") else providers)):
+        raise AccountsError(f"providers: {name}: no account is of this provider; correct the name, or take it away")
+    if not file.get("table"):  # there accounts come and go, and the file stays
+        for name in sorted((file.get("groups") or {}).keys() - groups):
+            raise AccountsError(f"groups: {name}: no account is in this group; correct the name, or take it away")
+
+
+def _account(entry: Any, place: int, providers: Mapping[str, Any]) -> Account:
+    provider, account = given.account(entry, place, STREAMS)
     own = {name: value for name, value in entry.items() if name not in {"provider", "account", "group"}}
     settings = {**(providers.get(provider) or {}), **own}
+    given.account({**settings, "provider": provider, "account": account}, place, STREAMS)
     refuse_open(settings, f"{provider}/{account}")
     return Account(provider, account, settings)
 
@@ -201,13 +219,6 @@ def _quiet(account: Account, groups: int) -> str:
     """Return a group that depends on the account alone, so that none moves when others come and go."""
     digest = hashlib.sha256("/".join(account.name).encode()).digest()
     return f"quiet-{int.from_bytes(digest[:8], 'big') % groups:03d}"
-
-
-def _moment(given: Any) -> datetime | None:
-    if given is None:
-        return None
-    moment = datetime.fromisoformat(given.isoformat() if isinstance(given, date) else str(given))
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
 
 
 def names(accounts: Sequence[Account]) -> set[tuple[str, str]]:

@@ -63,6 +63,9 @@ def assets(settings: Settings) -> dg.AssetsDefinition:
         readers = group.only(lacking) if lacking else group
         names = accounts.names(readers.accounts)
         states = States(settings.state, start.date().isoformat(), context.run_id)
+        days = [moment.date().isoformat() for moment in (start, end)]
+        # A STATE that an earlier run left of what is whole by now would say that nothing is due.
+        states.forget(accounts.names(group.accounts) - lacking, *days, but_mine=True)
         config, secrets = readers.config("backfill", start_date=start, end_date=end)
         outcome = process.run(settings, config, secrets, states.load(names), states.save)
         windows = warehouse.read(settings, group.accounts, start, end)
@@ -74,7 +77,7 @@ def assets(settings: Settings) -> dg.AssetsDefinition:
             event = _evaluated(context.job_name, key_of(group.name, stretch.key), found)
             context.instance.report_dagster_event(event, context.run_id)
         if whole.whole:
-            states.forget(accounts.names(group.accounts), *(moment.date().isoformat() for moment in (start, end)))
+            states.forget(accounts.names(group.accounts), *days)
         if not outcome.ok:
             raise dg.Failure(words(outcome), metadata=metadata(outcome))
         fed = {stream for account in group.accounts for stream in account.streams} | {"email_events", "sync_windows"}

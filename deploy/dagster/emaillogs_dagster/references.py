@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-_SECRET = re.compile(r"(api_key|secret|token|password|salt|mailagent_key)$")
+_SECRET = re.compile(r"(apikey|secret|token|password|passwd|pwd|passphrase|salt|mailagentkey|authorization)$")
+"""Names of secrets, without what stands between their words, however they are spelt."""
+_IN_ADDRESS = re.compile(r"://[^\s/@:]*:(?!\d+/)[^\s@]+@|[?&](password|pwd|token|api_?key|secret)=", re.IGNORECASE)
 
 
 class AccountsError(ValueError):
@@ -31,7 +33,9 @@ def refuse_open(settings: Any, whose: str) -> None:
     """
     if isinstance(settings, dict):
         for name, value in settings.items():
-            if _SECRET.search(str(name)) and value is not None and not _reference(value):
+            if isinstance(value, str) and _IN_ADDRESS.search(value):
+                raise AccountsError(f"{whose}: {name} holds a secret; name a variable for all of it, {{env: NAME}}")
+            if _SECRET.search(re.sub(r"[^a-z]", "", str(name).lower())) and value is not None and not _reference(value):
                 raise AccountsError(f"{whose}: {name} stands in the file; name a variable instead, {{env: NAME}}")
             refuse_open(value, whose)
     elif isinstance(settings, list):
@@ -49,7 +53,7 @@ def resolved(value: Any, secrets: set[str]) -> Any:
         kind, name = found
         try:
             secret = os.environ[name] if kind == "env" else Path(name).read_text(encoding="utf-8").strip()
-        except (KeyError, OSError):
+        except (KeyError, OSError, ValueError):
             raise AccountsError(f"the {'variable' if kind == 'env' else 'file'} {name} is not there") from None
         secrets.add(secret)
         return secret

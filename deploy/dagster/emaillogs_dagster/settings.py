@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from emaillogs_dagster.given import moment
+from emaillogs_dagster.references import AccountsError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,11 @@ class Settings:
         given = os.environ.get
         warehouse = given("EMAILLOGS_WAREHOUSE", "duckdb:///emaillogs.duckdb")
         duckdb = warehouse.startswith("duckdb:")
-        since = datetime.fromisoformat(given("EMAILLOGS_SINCE", "2026-01-01"))
+        since = moment(given("EMAILLOGS_SINCE", "2026-01-01"), "EMAILLOGS_SINCE")
+        stretch = given("EMAILLOGS_STRETCH", "week")
+        if stretch not in {"day", "week", "month"}:
+            raise AccountsError(f"EMAILLOGS_STRETCH must be day, week or month, and is {stretch!r}")
+        assert since
         return cls(
             accounts=given("EMAILLOGS_ACCOUNTS", "accounts.yaml"),
             warehouse=warehouse,
@@ -55,8 +65,8 @@ class Settings:
             tap=tuple(shlex.split(given("EMAILLOGS_TAP", "tap-emaillogs"))),
             loader=tuple(shlex.split(given("EMAILLOGS_LOADER", "target-duckdb" if duckdb else "target-postgres"))),
             schema=given("EMAILLOGS_SCHEMA", "tap_emaillogs"),
-            stretch=given("EMAILLOGS_STRETCH", "week"),
-            since=since.replace(tzinfo=since.tzinfo or UTC).astimezone(UTC),
+            stretch=stretch,
+            since=since,
             stretches_per_run=int(given("EMAILLOGS_STRETCHES_PER_RUN", "5")),
             retry_seconds=float(given("EMAILLOGS_RETRY_SECONDS", "20")),
             pause_minutes=float(given("EMAILLOGS_PAUSE_MINUTES", "5")),

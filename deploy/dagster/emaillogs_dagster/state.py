@@ -118,9 +118,13 @@ class States:
                 return
         raise StateMoved(f"another run has moved the STATE of {'/'.join(name)} meanwhile")
 
-    def forget(self, accounts: Iterable[Name], first: str, last: str) -> None:
-        """Drop what backfills that began from `first` to `last` (dates) left of these accounts: the time is whole."""
+    def forget(self, accounts: Iterable[Name], first: str, last: str, *, but_mine: bool = False) -> None:
+        """Drop what backfills that began from `first` to `last` (dates) left of these accounts: the time is whole.
+
+        With `but_mine` this run's own STATE stays: a step that is tried again goes on.
+        """
         scope = _TABLE.c.scope
+        others = _TABLE.c.run_id != self._run_id if but_mine else sa.true()
         with self._engine.begin() as connection:
             for provider, account in accounts:
                 connection.execute(
@@ -130,6 +134,7 @@ class States:
                         scope < last,
                         _TABLE.c.provider == provider,
                         _TABLE.c.account == account,
+                        others,
                     )
                 )
         self._known.clear()
