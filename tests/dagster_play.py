@@ -66,7 +66,7 @@ class Play:
             failed = (
                 "select 1 from event_logs where dagster_event_type in ('STEP_UP_FOR_RETRY', 'STEP_FAILURE') limit 1"
             )
-            if self.fault.times and self.stage.ask(failed):
+            if self.fault.times and self.killed_pid is not None and self.stage.ask(failed):
                 self.fault.times = 0  # the vendor is up again
         self.verdicts = self.stage.verdicts()
         runs = self.stage.runs()
@@ -77,7 +77,13 @@ class Play:
         return whole and not going and forward == set(self.groups)
 
     def _kill_one(self) -> None:
-        """Kill, once, a run's worker while its tap runs; in a container its step would go with it, here by itself."""
+        """Kill, once, a run's worker while its tap runs; in a container its step would go with it, here by itself.
+
+        Dagster tells of what fails after the first look of the sensor that tells; until then nothing is killed.
+        """
+        looked = "select 1 from job_ticks where tick_body like %s and status <> 'STARTED' limit 1"
+        if not self.stage.ask(looked, "%failed_runs%"):
+            return
         for guard in self.stage.processes("guard.py") if self.killed_pid is None else ():
             worker = _parent(_parent(guard))
             if worker and b"spawn_main" in _command(worker):  # a forward run's step is the worker itself
