@@ -83,7 +83,7 @@ class Facts:
     @property
     def tell_of_delivery(self) -> frozenset[str]:
         """The providers that say when a mail was delivered; some only say that they sent it."""
-        return frozenset(row["provider"] for row in (*self.delivering, *self.daily) if row.get("delivered", True))
+        return frozenset(row["provider"] for row in self.delivering)
 
     def is_partial(self, provider: str, day: date) -> bool:
         """Whether something of a day is missing or not read yet: then its rates are of what is there."""

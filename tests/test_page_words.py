@@ -143,6 +143,7 @@ def test_mails_that_do_not_arrive_and_a_stopped_tap_are_said(arrived: int, hours
         hours=[{**place, "day": NOW.date(), "status": "complete", "complete": 1}],
         read=[{**place, "until": NOW - timedelta(hours=hours)}],
         daily=[{"provider": "smtp2go", "day": days[1][0], "queued": 0, "delivered": 1}],
+        delivering=[{"provider": "smtp2go"}],
         now=NOW,
     )
     (line,) = lines(facts)
@@ -187,6 +188,7 @@ def test_many_senders_and_accounts_are_told_in_few_lines() -> None:
         date(2026, 2, 1),
         NOW.date(),
         daily=[{"provider": "smtp2go", "day": NOW.date(), "queued": 0, "delivered": 1}],
+        delivering=[{"provider": "smtp2go"}],
         arrivals=[{"provider": "smtp2go", "account": account, **row} for account in accounts for row in days],
         past_thresholds=health,
         now=NOW,

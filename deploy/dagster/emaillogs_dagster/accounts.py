@@ -210,7 +210,7 @@ def _account(entry: Any, place: int, providers: Mapping[str, Any]) -> Account:
     provider, account = given.account(entry, place, STREAMS)
     own = {name: value for name, value in entry.items() if name not in {"provider", "account", "group"}}
     settings = {**(providers.get(provider) or {}), **own}
-    given.account({**settings, "provider": provider, "account": account}, place, STREAMS)
+    given.of_an_account(settings, f"{provider}/{account}")
     refuse_open(settings, f"{provider}/{account}")
     return Account(provider, account, settings)
 

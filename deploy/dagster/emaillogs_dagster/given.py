@@ -73,7 +73,7 @@ def _looked_over(path: str, given: Any) -> dict[str, Any]:
         raise AccountsError(f"{path} has no list `accounts`")
     if not isinstance(given.get("accounts") or [], list):
         raise AccountsError(f"{path} has no list `accounts`: each account is an entry that begins with `- `")
-    share = given.get("backfill_share", 0.5)
+    share = given.get("backfill_share")
     if share is not None and (isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1):
         raise AccountsError(f"{path}: backfill_share must be a number between 0 and 1, or null")
     count(given.get("quiet_groups", 1), f"{path}: quiet_groups")
@@ -119,13 +119,16 @@ def account(entry: Any, place: int, providers: Mapping[str, Any]) -> tuple[str, 
         raise AccountsError(
             f"account {place} of the list, {name!r}, names no provider of {', '.join(providers)}, but {provider!r}"
         )
-    where = f"{provider}/{name}"
     group = entry.get("group")
     if group is not None and not isinstance(group, str):
-        raise AccountsError(f"{where}: group must be a name: write it in quotes, group: {str(group)!r}")
-    for wrong in sorted(_TOP & entry.keys()):
+        raise AccountsError(f"{provider}/{name}: group must be a name: write it in quotes, group: {str(group)!r}")
+    return provider, name
+
+
+def of_an_account(given: Mapping[str, Any], where: str) -> None:
+    """Refuse what are no settings of an account, its provider's among them."""
+    for wrong in sorted(_TOP & given.keys()):
         raise AccountsError(f"{where}: {wrong} is no setting of an account; it stands at the top, or in a group")
-    budget = entry.get("requests_per_minute", 0)
+    budget = given.get("requests_per_minute", 0)
     if isinstance(budget, bool) or not isinstance(budget, int | float) or budget < 0:
         raise AccountsError(f"{where}: requests_per_minute must be a number; 0 means no limit")
-    return provider, name
